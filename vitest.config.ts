@@ -1,0 +1,24 @@
+import { defineConfig } from "vitest/config";
+import { CountReporter } from "./.ci/count-reporter.ts";
+
+/**
+ * One project a kind of test. `unit` needs no service; `synth` synthesizes the CDK app; `local` drives each
+ * emulated service through the real AWS SDK; `e2e` speaks WebSocket to a running system (started by itself
+ * unless TIDINGS_E2E_URL names one).
+ */
+const project = (name: string, testTimeout: number) => ({
+  test: { name, include: [`test/${name}/**/*.test.ts`], testTimeout, hookTimeout: 120_000 },
+});
+
+export default defineConfig({
+  test: {
+    projects: [
+      project("unit", 30_000),
+      project("synth", 60_000),
+      project("local", 60_000),
+      project("e2e", 60_000),
+    ],
+    maxWorkers: 2,
+    reporters: ["default", new CountReporter()],
+  },
+});
