@@ -4,6 +4,9 @@
  * the platform reads a CloudFormation template and runs it.
  */
 
+import type { IncomingMessage } from "node:http";
+import type { Duplex } from "node:stream";
+
 export type JsonValue = null | boolean | number | string | JsonValue[] | { [key: string]: JsonValue };
 export type JsonObject = { [key: string]: JsonValue };
 
@@ -196,11 +199,7 @@ export interface GatewayLimits {
 
 export interface Gateway {
   /** Takes over a WebSocket upgrade whose path is `/{stage}`. */
-  upgrade(
-    request: import("node:http").IncomingMessage,
-    socket: import("node:stream").Duplex,
-    head: Buffer,
-  ): void;
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
   /** `@connections` POST: throws AwsFault GoneException 410, PayloadTooLargeException 413, LimitExceededException 429. */
   post(connectionId: string, data: Uint8Array): Promise<void>;
   /** `@connections` GET. */
