@@ -1,0 +1,109 @@
+/**
+ * [REQ1] What a client may ask: one schema a command. Unknown fields are ignored, so that an older server
+ * understands a newer client; a known field that does not fit is refused by name ([CON9]).
+ */
+import * as z from "zod/mini";
+import { failure, type Outcome, success } from "./errors.ts";
+import { limits, userIdPattern } from "./limits.ts";
+
+const requestId = z.optional(
+  z
+    .string("must be a string")
+    .check(z.minLength(1, "must not be empty"), z.maxLength(128, "must be at most 128 characters")),
+);
+const chatId = z.string("must be a chat id").check(z.regex(/^[A-Za-z0-9_-]{1,64}$/, "must be a chat id"));
+const seq = z
+  .int("must be a whole number")
+  .check(z.gte(1, "must be at least 1"), z.lte(Number.MAX_SAFE_INTEGER, "is too large"));
+const seqOrZero = z
+  .int("must be a whole number")
+  .check(z.gte(0, "must be at least 0"), z.lte(Number.MAX_SAFE_INTEGER, "is too large"));
+const userId = z
+  .string("must be a user id")
+  .check(z.regex(userIdPattern, "must be 1 to 128 characters without spaces or control characters"));
+const pageSize = z.optional(
+  z
+    .int("must be a whole number")
+    .check(
+      z.gte(1, "must be at least 1"),
+      z.lte(limits.pageEntries, `must be at most ${limits.pageEntries}`),
+    ),
+);
+const cursor = z.optional(
+  z.string("must be a cursor of this server").check(z.maxLength(2048, "must be a cursor of this server")),
+);
+const uuid = z
+  .string("must be a UUID")
+  .check(
+    z.regex(/^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i, "must be a UUID"),
+    z.toLowerCase(),
+  );
+
+/** [CHT1] The direct chat with another user: made, or the one that there is. */
+const createChat = z.object({
+  command: z.literal("createChat"),
+  requestId,
+  participants: z
+    .array(userId, "must be a list of user ids")
+    .check(z.minLength(1, "must name at least one user"), z.maxLength(255, "must name at most 255 users")),
+});
+
+/** [SND1] One message. `after` is the last seq of the chat that the client knew when it was composed. */
+const sendMessage = z.object({
+  command: z.literal("sendMessage"),
+  requestId,
+  chatId,
+  clientMessageId: uuid,
+  message: z.string("must be a string"),
+  after: z.optional(seqOrZero),
+  /** The seq of the entry of this chat that the message answers. */
+  replyTo: z.optional(seq),
+});
+
+/** [DLV2] "This device has stored everything of these chats up to seq." */
+const ack = z.object({
+  command: z.literal("ack"),
+  requestId,
+  acks: z
+    .array(z.object({ chatId, seq }, "must be {chatId, seq}"), "must be a list of {chatId, seq}")
+    .check(
+      z.minLength(1, "must hold at least one"),
+      z.maxLength(limits.acks, `must hold at most ${limits.acks}`),
+    ),
+});
+
+/** [DLV3] What this device has not acknowledged, page by page. */
+const sync = z.object({ command: z.literal("sync"), requestId, cursor, limit: pageSize });
+
+/** [HIS1] A page of a chat's log: before a seq, after a seq, or the newest. */
+const getHistory = z.object({
+  command: z.literal("getHistory"),
+  requestId,
+  chatId,
+  before: z.optional(seq),
+  after: z.optional(seqOrZero),
+  limit: pageSize,
+});
+
+/** [LST1] The chat list, most recent message first. */
+const listChats = z.object({ command: z.literal("listChats"), requestId, limit: pageSize, cursor });
+
+export const requestSchemas = { createChat, sendMessage, ack, sync, getHistory, listChats } as const;
+
+export type CommandName = keyof typeof requestSchemas;
+export type RequestOf<C extends CommandName> = z.infer<(typeof requestSchemas)[C]>;
+
+/** [CON9] Checks one request against its schema; the failure names the first field at fault and why. */
+export function parseRequest<C extends CommandName>(command: C, body: unknown): Outcome<RequestOf<C>> {
+  const parsed = requestSchemas[command].safeParse(body, { reportInput: true });
+  if (parsed.success) return success(parsed.data as RequestOf<C>);
+  const issue = parsed.error.issues[0];
+  const path = issue?.path
+    .map((key, at) => (typeof key === "number" ? `[${key}]` : `${at ? "." : ""}${String(key)}`))
+    .join("");
+  const missing = issue !== undefined && path !== "" && issue.input === undefined;
+  return failure(
+    "bad_request",
+    `${path || "request"}: ${missing ? "is missing; it " : ""}${issue?.message ?? "does not fit"}`,
+  );
+}
