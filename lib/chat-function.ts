@@ -1,0 +1,90 @@
+/* oxlint-disable no-new -- a construct adds itself to its scope */
+import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import type { Duration } from "aws-cdk-lib";
+import { Grant, type IGrantable, type IPrincipal, Role, ServicePrincipal } from "aws-cdk-lib/aws-iam";
+import { Architecture, LoggingFormat, Runtime } from "aws-cdk-lib/aws-lambda";
+import { Charset, NodejsFunction, OutputFormat } from "aws-cdk-lib/aws-lambda-nodejs";
+import { LogGroup } from "aws-cdk-lib/aws-logs";
+import { Construct } from "constructs";
+import { removalPolicyOf } from "./chat-table.ts";
+import type { StageConfig } from "./config.ts";
+
+export interface ChatFunctionProps {
+  readonly stage: StageConfig;
+
+  /** Name, without `.ts`, of a file in `lambdas/handlers/` that exports `handler`. */
+  readonly handler: string;
+
+  /** What it does, in a few words for operators. */
+  readonly description: string;
+
+  readonly timeout: Duration;
+
+  /**
+   * The whole of what the function is told; nothing is added to it.
+   * @default - no variables
+   */
+  readonly environment?: Readonly<Record<string, string>>;
+}
+
+const pathFromRoot = (path: string): string => fileURLToPath(new URL(`../${path}`, import.meta.url));
+
+/**
+ * The one way to make a Lambda function here: bundled whole into one ES module, with a log group of its own
+ * and a role of its own that may write to that log group and nothing else. Grants are added by whoever owns
+ * the resource's meaning, with the functions of `grants.ts`.
+ */
+export class ChatFunction extends Construct implements IGrantable {
+  readonly function: NodejsFunction;
+  readonly grantPrincipal: IPrincipal;
+
+  constructor(scope: Construct, id: string, props: ChatFunctionProps) {
+    super(scope, id);
+    const { stage } = props;
+    const entry = pathFromRoot(`lambdas/handlers/${props.handler}.ts`);
+    if (!existsSync(entry))
+      throw new Error(`function ${this.node.path}: no handler "${props.handler}" at ${entry}`);
+
+    const logGroup = new LogGroup(this, "Logs", {
+      retention: stage.logRetentionDays,
+      removalPolicy: removalPolicyOf(stage.protection),
+    });
+    // A role of ours: the CDK's default brings AWSLambdaBasicExecutionRole, which may write to every log group
+    // of the account.
+    const role = new Role(this, "Role", { assumedBy: new ServicePrincipal("lambda.amazonaws.com") });
+    Grant.addToPrincipal({
+      grantee: role,
+      actions: ["logs:CreateLogStream", "logs:PutLogEvents"],
+      resourceArns: [logGroup.logGroupArn],
+    }).assertSuccess();
+
+    this.grantPrincipal = role;
+    this.function = new NodejsFunction(this, "Function", {
+      entry,
+      handler: "handler",
+      description: props.description,
+      runtime: Runtime.NODEJS_24_X,
+      architecture: Architecture.ARM_64,
+      memorySize: stage.lambdaMemoryMb,
+      timeout: props.timeout,
+      environment: { ...props.environment },
+      role,
+      logGroup,
+      loggingFormat: LoggingFormat.JSON,
+      projectRoot: pathFromRoot("."),
+      depsLockFilePath: pathFromRoot("package-lock.json"),
+      bundling: {
+        format: OutputFormat.ESM,
+        target: "node24",
+        // The runtime's own SDK changes without us, and loads slower than one that is bundled.
+        externalModules: [],
+        // The ES modules of a package before its CommonJS: they can be tree-shaken, and need no `require`.
+        mainFields: ["module", "main"],
+        minify: true,
+        sourceMap: false,
+        charset: Charset.UTF8,
+      },
+    });
+  }
+}

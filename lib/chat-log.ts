@@ -1,0 +1,112 @@
+import { Duration } from "aws-cdk-lib";
+import { AttributeType, ProjectionType, StreamViewType } from "aws-cdk-lib/aws-dynamodb";
+import { Construct } from "constructs";
+import { ChatFunction } from "./chat-function.ts";
+import { ChatTable } from "./chat-table.ts";
+import type { StageConfig } from "./config.ts";
+import { grantIndexQuery, grantTable } from "./grants.ts";
+
+export interface ChatLogProps {
+  readonly stage: StageConfig;
+}
+
+/** Index of ChatParticipants: the chats of one participant. */
+export const byParticipant = "byParticipant";
+
+/** The chats, who is in them, and the log of each: made, appended to and read. Everything else follows it. */
+export class ChatLog extends Construct {
+  /** The log: one item an entry, its stream carrying new entries to whoever follows. */
+  readonly messages: ChatTable;
+  /** One item a chat: its kind and name, and the head of its log. */
+  readonly chats: ChatTable;
+  /** One item a chat and participant, indexed by participant. */
+  readonly participants: ChatTable;
+
+  /** Command sendMessage. */
+  readonly sendMessage: ChatFunction;
+  /** Command createChat. */
+  readonly createChat: ChatFunction;
+  /** Commands listChats and getHistory. */
+  readonly readChats: ChatFunction;
+
+  constructor(scope: Construct, id: string, props: ChatLogProps) {
+    super(scope, id);
+    const { stage } = props;
+    const chatId = { name: "chatId", type: AttributeType.STRING };
+    this.messages = new ChatTable(this, "Messages", {
+      stage,
+      partitionKey: chatId,
+      sortKey: { name: "seq", type: AttributeType.NUMBER },
+      stream: StreamViewType.NEW_IMAGE,
+      timeToLiveAttribute: "expiresAt",
+    });
+    this.chats = new ChatTable(this, "Chats", { stage, partitionKey: chatId });
+    const participantId = { name: "participantId", type: AttributeType.STRING };
+    this.participants = new ChatTable(this, "ChatParticipants", {
+      stage,
+      partitionKey: chatId,
+      sortKey: participantId,
+    });
+    this.participants.addGlobalSecondaryIndex({
+      indexName: byParticipant,
+      partitionKey: participantId,
+      sortKey: chatId,
+      // What lists and sync need of a membership. No watermark is among them: each change of one would be
+      // written a second time, to the index.
+      projectionType: ProjectionType.INCLUDE,
+      nonKeyAttributes: ["type", "peerId", "joinedSeq", "joinedAt", "leftSeq"],
+    });
+
+    const environment = {
+      CHATS_TABLE: this.chats.tableName,
+      PARTICIPANTS_TABLE: this.participants.tableName,
+    };
+    const withMessages = { ...environment, MESSAGES_TABLE: this.messages.tableName };
+
+    this.sendMessage = new ChatFunction(this, "SendMessage", {
+      stage,
+      handler: "send-message",
+      description: "Appends a message to its chat's log",
+      timeout: Duration.seconds(20),
+      environment: { ...withMessages, ...retention(stage) },
+    });
+    grantTable(this.sendMessage, this.messages, "GetItem", "PutItem", "Query");
+    grantTable(this.sendMessage, this.chats, "GetItem");
+    grantTable(this.sendMessage, this.participants, "GetItem");
+
+    this.createChat = new ChatFunction(this, "CreateChat", {
+      stage,
+      handler: "create-chat",
+      description: "Makes a chat, or finds the one that is there",
+      timeout: Duration.seconds(15),
+      environment,
+    });
+    grantTable(this.createChat, this.chats, "GetItem", "PutItem");
+    grantTable(this.createChat, this.participants, "PutItem");
+
+    this.readChats = new ChatFunction(this, "ReadChats", {
+      stage,
+      handler: "read-chats",
+      description: "Answers with a user's chats, and with pages of a chat's log",
+      timeout: Duration.seconds(20),
+      environment: withMessages,
+    });
+    grantTable(this.readChats, this.messages, "Query");
+    grantTable(this.readChats, this.chats, "BatchGetItem", "GetItem");
+    grantTable(this.readChats, this.participants, "BatchGetItem", "GetItem");
+    grantIndexQuery(this.readChats, this.participants, byParticipant);
+  }
+}
+
+/** The variable that tells for how long messages are kept; absent where that is for ever. */
+function retention(stage: StageConfig): { MESSAGE_RETENTION_DAYS?: string } {
+  const days = stage.messageRetentionDays;
+  if (days === undefined) return {};
+  if (!Number.isSafeInteger(days) || days < 1) {
+    const name = stage.stageName;
+    throw new Error(
+      `stage "${name}": messageRetentionDays must be a whole number of at least 1, not ${days}`,
+    );
+  }
+  return { MESSAGE_RETENTION_DAYS: String(days) };
+}

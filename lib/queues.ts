@@ -1,0 +1,68 @@
+/* oxlint-disable no-new -- a construct adds itself to its scope */
+import { Duration } from "aws-cdk-lib";
+import { EventSourceMapping, type IEventSourceDlq } from "aws-cdk-lib/aws-lambda";
+import type { ITopic } from "aws-cdk-lib/aws-sns";
+import { Queue, QueueEncryption } from "aws-cdk-lib/aws-sqs";
+import { Construct } from "constructs";
+import { alarmWhenNotEmpty } from "./alarms.ts";
+import type { ChatFunction } from "./chat-function.ts";
+import { grantConsume } from "./grants.ts";
+
+/** What all our queues have in common: encrypted by SQS with its own key, spoken to over TLS alone. */
+const safe = { encryption: QueueEncryption.SQS_MANAGED, enforceSSL: true };
+
+export interface DeadLetterQueueProps {
+  /** What lies in it and how to send it again, for whoever the alarm wakes. */
+  readonly alarmDescription: string;
+  /** @default - its alarm calls nobody */
+  readonly alarmTopic?: ITopic | undefined;
+}
+
+/** What could not be done is kept here for 14 days, SQS's longest, while an alarm rings. */
+export class DeadLetterQueue extends Queue {
+  constructor(scope: Construct, id: string, props: DeadLetterQueueProps) {
+    super(scope, id, { ...safe, retentionPeriod: Duration.days(14) });
+    alarmWhenNotEmpty(this, "NotEmpty", props.alarmDescription, props.alarmTopic);
+  }
+
+  /** This queue as the place for the records that a stream's mapping gave up. The caller grants the sending. */
+  asStreamDestination(): IEventSourceDlq {
+    return { bind: () => ({ destination: this.queueArn }) };
+  }
+}
+
+export interface JobQueueProps extends DeadLetterQueueProps {
+  /** Timeout of the function that works on the jobs. */
+  readonly jobTimeout: Duration;
+}
+
+/** Jobs for one function, each tried five times and then put aside in a dead-letter queue. */
+export class JobQueue extends Construct {
+  readonly queue: Queue;
+  readonly deadLetters: DeadLetterQueue;
+
+  constructor(scope: Construct, id: string, props: JobQueueProps) {
+    super(scope, id);
+    this.deadLetters = new DeadLetterQueue(this, "DeadLetters", props);
+    this.queue = new Queue(this, "Queue", {
+      ...safe,
+      // Six times the function's timeout, as Lambda asks: a batch held back by throttling is not seen twice.
+      visibilityTimeout: Duration.seconds(6 * props.jobTimeout.toSeconds()),
+      deadLetterQueue: { queue: this.deadLetters, maxReceiveCount: 5 },
+    });
+  }
+
+  /**
+   * Lets the function work on the jobs, ten at a time, each answered for on its own. No batching window: at
+   * low traffic one would hold a message back for up to 20 s.
+   */
+  workedOnBy(worker: ChatFunction): void {
+    grantConsume(worker, this.queue);
+    new EventSourceMapping(worker, "Jobs", {
+      target: worker.function,
+      eventSourceArn: this.queue.queueArn,
+      batchSize: 10,
+      reportBatchItemFailures: true,
+    });
+  }
+}
