@@ -1,0 +1,109 @@
+/** `AWS::Lambda::EventSourceMapping`, checked as AWS checks it when it creates one. */
+import type { JsonObject, NeededPermission, QueueMappingSpec, StreamMappingSpec } from "../contracts.ts";
+import { functionNameOf } from "./describe-functions.ts";
+import { isObject, textOf } from "./load.ts";
+import { ofType, type PropertyReader, readProperties } from "./read-properties.ts";
+import type { Resolver } from "./resolve.ts";
+
+export type DescribedMapping = {
+  readonly where: string;
+  /** What the function's role must be allowed, or AWS refuses to create the mapping. */
+  readonly needed: readonly NeededPermission[];
+} & (
+  | { readonly kind: "stream"; readonly spec: StreamMappingSpec; readonly streamArn: string }
+  | { readonly kind: "queue"; readonly spec: QueueMappingSpec }
+);
+
+const streamOnly = [
+  "BisectBatchOnFunctionError",
+  "DestinationConfig",
+  "MaximumRecordAgeInSeconds",
+  "MaximumRetryAttempts",
+  "ParallelizationFactor",
+  "StartingPosition",
+  "TumblingWindowInSeconds",
+];
+
+export const describeMappings = (resolver: Resolver): DescribedMapping[] =>
+  ofType(resolver, "AWS::Lambda::EventSourceMapping").map((resource) => {
+    const read = readProperties(resolver, resource);
+    const id = resolver.identity(resource).ref;
+    const source = read.text("EventSourceArn");
+    const service = source.split(":")[2];
+    if (service === "dynamodb") return streamMapping(id, source, read);
+    if (service === "sqs") return queueMapping(id, source, read);
+    throw read.fault(`event source ${source} is not supported locally`);
+  });
+
+const common = (id: string, defaultBatchSize: number, read: PropertyReader) => ({
+  id,
+  functionName: functionNameOf(read.text("FunctionName")),
+  batchSize: read.number("BatchSize", defaultBatchSize),
+  windowSec: read.number("MaximumBatchingWindowInSeconds", 0),
+  filters: filtersOf(read),
+  reportBatchItemFailures: read.texts("FunctionResponseTypes").includes("ReportBatchItemFailures"),
+});
+
+const filtersOf = (read: PropertyReader): JsonObject[] => {
+  const filters = [read.object("FilterCriteria")["Filters"] ?? []].flat();
+  return filters.map((filter) => {
+    const pattern = isObject(filter) ? filter["Pattern"] : undefined;
+    const parsed: unknown = typeof pattern === "string" ? JSON.parse(pattern) : undefined;
+    if (!isObject(parsed)) throw read.fault(`FilterCriteria: ${JSON.stringify(filter)} has no JSON pattern`);
+    return parsed;
+  });
+};
+
+const streamMapping = (id: string, streamArn: string, read: PropertyReader): DescribedMapping => {
+  if (read.has("ScalingConfig")) throw read.fault("ScalingConfig is for queues alone");
+  const onFailure = read.object("DestinationConfig")["OnFailure"];
+  const destination = isObject(onFailure) ? onFailure["Destination"] : undefined;
+  if (destination !== undefined && !textOf(destination).startsWith("arn:aws:sqs:")) {
+    throw read.fault(
+      `DestinationConfig: ${textOf(destination)} is not a queue, and only queues are supported`,
+    );
+  }
+  const actions = ["DescribeStream", "GetRecords", "GetShardIterator", "ListStreams"];
+  return {
+    kind: "stream",
+    where: read.where,
+    streamArn,
+    needed: [
+      ...actions.map((action) => ({ action: `dynamodb:${action}`, resource: streamArn })),
+      ...(destination === undefined ? [] : [{ action: "sqs:SendMessage", resource: textOf(destination) }]),
+    ],
+    spec: {
+      ...common(id, 100, read),
+      startingPosition: read.text("StartingPosition") as StreamMappingSpec["startingPosition"],
+      maximumRetryAttempts: read.number("MaximumRetryAttempts", -1),
+      maximumRecordAgeSec: read.number("MaximumRecordAgeInSeconds", -1),
+      bisectBatchOnFunctionError: read.flag("BisectBatchOnFunctionError"),
+      parallelizationFactor: read.number("ParallelizationFactor", 1),
+      ...(destination !== undefined && { onFailureQueueArn: textOf(destination) }),
+    },
+  };
+};
+
+const queueMapping = (id: string, queueArn: string, read: PropertyReader): DescribedMapping => {
+  for (const name of streamOnly) {
+    if (read.has(name)) throw read.fault(`${name} is for streams alone`);
+  }
+  const shared = common(id, 10, read);
+  if (shared.batchSize > 10 && shared.windowSec === 0) {
+    throw read.fault("a BatchSize over 10 needs MaximumBatchingWindowInSeconds of at least 1");
+  }
+  const concurrency = read.object("ScalingConfig")["MaximumConcurrency"];
+  return {
+    kind: "queue",
+    where: read.where,
+    needed: ["ReceiveMessage", "DeleteMessage", "GetQueueAttributes"].map((action) => ({
+      action: `sqs:${action}`,
+      resource: queueArn,
+    })),
+    spec: {
+      ...shared,
+      queueArn,
+      ...(concurrency !== undefined && { maximumConcurrency: Number(concurrency) }),
+    },
+  };
+};
