@@ -183,6 +183,24 @@ describe("queue mappings", () => {
     expect(batches.every((batch) => batch.length <= 2)).toBe(true);
   });
 
+  test("idle waits for the batch that is running", async () => {
+    let release = () => {};
+    const { queue, batches, start } = setUp(
+      {},
+      async () => await new Promise<InvokeResult>((resolve) => (release = () => resolve(SUCCESS))),
+    );
+    queue.put("a");
+    const mapping = start();
+    await vi.waitFor(() => expect(batches).toHaveLength(1));
+    let isIdle = false;
+    const idle = mapping.idle().then(() => (isIdle = true));
+    await new Promise((resolve) => setTimeout(resolve, 60));
+    expect(isIdle).toBe(false);
+    release();
+    await idle;
+    expect(queue.bodies).toEqual([]);
+  });
+
   test("a failed batch is left to its visibility timeout, not made visible", async () => {
     const { queue, batches, start } = setUp({}, (_bodies, call) => (call === 1 ? FAILURE : SUCCESS));
     queue.put("a");
