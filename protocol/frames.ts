@@ -64,7 +64,7 @@ export interface ReplyFields {
     readonly sentAt: number;
     readonly clientMessageId: string;
   };
-  ack: Record<never, never>;
+  ack: Readonly<Record<string, never>>;
   sync: {
     readonly events: readonly EntryFrame[];
     readonly next?: string;

@@ -1,0 +1,61 @@
+/** [CHT1] THE direct chat of two users: its id follows from the two, so both sides find the same one. */
+import { createHash } from "node:crypto";
+import { failure, type Outcome, success } from "../../protocol/errors.ts";
+import type { ChatView, ReplyFields } from "../../protocol/frames.ts";
+import type { Chat } from "../stores/chats.ts";
+import { emptyHead } from "../stores/chats.ts";
+import type { Membership } from "../stores/participants.ts";
+
+export interface CreateDependencies {
+  readonly find: (chatId: string) => Promise<Chat | undefined>;
+  /** Makes chat and memberships, all or nothing; false when the chat is there already. */
+  readonly create: (chat: Chat, memberships: readonly Membership[]) => Promise<boolean>;
+  readonly now: () => number;
+}
+
+export async function createDirectChat(
+  deps: CreateDependencies,
+  participants: readonly string[],
+  creator: string,
+): Promise<Outcome<ReplyFields["createChat"]>> {
+  const others = [...new Set(participants)].filter((userId) => userId !== creator);
+  const [other] = others;
+  if (other === undefined)
+    return failure("bad_request", "participants: must name another user than yourself");
+  if (others.length > 1) return failure("bad_request", "participants: a direct chat has one other user");
+
+  const pair = [creator, other].sort();
+  const chatId = directChatId(pair);
+  const found = await deps.find(chatId);
+  if (found) return success({ chatId, chat: view(found) });
+
+  const createdAt = deps.now();
+  const chat: Chat = { chatId, type: "direct", participants: pair, createdAt, head: emptyHead };
+  const made = await deps.create(chat, [membership(chat, creator, other), membership(chat, other, creator)]);
+  const chatNow = made ? chat : await deps.find(chatId);
+  if (!chatNow) throw new Error("a chat that was there is gone");
+  return success({ chatId, chat: view(chatNow) });
+}
+
+/** 132 bits of a hash over the pair: nobody can make two pairs that share one. */
+const directChatId = (pair: readonly string[]): string =>
+  `d${createHash("sha256").update(JSON.stringify(pair)).digest("base64url").slice(0, 22)}`;
+
+const membership = (chat: Chat, participantId: string, peerId: string): Membership => ({
+  chatId: chat.chatId,
+  participantId,
+  type: chat.type,
+  peerId,
+  role: "member",
+  joinedSeq: 1,
+  joinedAt: chat.createdAt,
+  readSeq: 0,
+  readOthers: 0,
+});
+
+const view = ({ chatId, type, participants, createdAt }: Chat): ChatView => ({
+  chatId,
+  type,
+  participants,
+  createdAt,
+});

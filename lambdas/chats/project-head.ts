@@ -1,0 +1,60 @@
+/**
+ * [LST2] The head of a chat (last message, preview, counts), projected from its log. It goes by the log itself,
+ * from where the head stands: notices that come twice, late, in another order or not at all end in the same head.
+ */
+import { limits } from "../../protocol/limits.ts";
+import type { Entry } from "../log/entry.ts";
+import type { Chat, Head } from "../stores/chats.ts";
+
+export interface ProjectDependencies {
+  readonly chat: (chatId: string) => Promise<Chat | undefined>;
+  readonly readFrom: (chatId: string, seq: number) => Promise<{ entries: Entry[]; more: boolean }>;
+  readonly moveHead: (chatId: string, from: number, to: Head) => Promise<boolean>;
+}
+
+/** Brings the head up to the end of the log, at least up to `seq`. Throws when rivals kept it from that. */
+export async function projectHead(deps: ProjectDependencies, chatId: string, seq: number): Promise<void> {
+  for (let attempt = 0; attempt < 20; attempt += 1) {
+    const chat = await deps.chat(chatId);
+    if (!chat) throw new Error("an entry's chat does not exist");
+    if (chat.head.lastSeq >= seq) return;
+    const { entries } = await deps.readFrom(chatId, chat.head.lastSeq + 1);
+    const head = entries.reduce(fold, chat.head);
+    // The notice's own entry may have expired meanwhile; then there is nothing to show of it.
+    if (head.lastSeq === chat.head.lastSeq) return;
+    const moved = await deps.moveHead(chatId, chat.head.lastSeq, head);
+    if (moved && head.lastSeq >= seq) return;
+  }
+  throw new Error("the head was moved by others at every attempt");
+}
+
+/** One entry further. */
+export function fold(head: Head, entry: Entry): Head {
+  const { seq, userId, sentAt } = entry;
+  return {
+    lastSeq: seq,
+    lastSentAt: sentAt,
+    lastMessage: { seq, userId, preview: preview(entry.text), sentAt },
+    messages: head.messages + 1,
+    sentBy: new Map(head.sentBy).set(userId, (head.sentBy.get(userId) ?? 0) + 1),
+  };
+}
+
+const graphemes = new Intl.Segmenter(undefined, { granularity: "grapheme" });
+
+/** Code units looked at for a preview: 100 graphemes of ordinary text, and a bound for text made to have none. */
+const previewWindow = 2_000;
+
+/** The first 100 characters as a person counts them: a family emoji or a letter with its accents is one. */
+export function preview(text: string): string {
+  const window = text.slice(0, previewWindow);
+  let end = 0;
+  let count = 0;
+  for (const { index, segment } of graphemes.segment(window)) {
+    const cutOff = index + segment.length === window.length && window.length < text.length;
+    if (count === limits.previewGraphemes || cutOff) break;
+    count += 1;
+    end = index + segment.length;
+  }
+  return text.slice(0, end);
+}

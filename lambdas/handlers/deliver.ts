@@ -1,0 +1,47 @@
+/** Consumer of the delivery queue: [DLV1] [DLV2] [DLV5] [CON8]. */
+import middy from "@middy/core";
+import { post } from "../aws/callbacks.ts";
+import { createCallbackClient, createDynamoClient, createQueueClient } from "../aws/clients.ts";
+import { sendAll } from "../aws/queues.ts";
+import { deliver, type DeliverDependencies } from "../delivery/deliver.ts";
+import { deliveryJob } from "../delivery/job.ts";
+import { queueHandler } from "../delivery/queue-handler.ts";
+import { readEnvironment } from "../environment.ts";
+import { ClientsStore } from "../stores/clients.ts";
+import { InboxStore } from "../stores/inbox.ts";
+import { MessagesStore } from "../stores/messages.ts";
+import { describe, log } from "../telemetry/log.ts";
+
+export const makeHandler = (deps: DeliverDependencies) =>
+  queueHandler(
+    deliveryJob,
+    (job) => JSON.stringify(job),
+    async ([job]) => job && (await deliver(deps, job)),
+  );
+
+const env = readEnvironment(
+  "MESSAGES_TABLE",
+  "INBOX_TABLE",
+  "CLIENTS_TABLE",
+  "DELIVERY_QUEUE_URL",
+  "CALLBACK_URL",
+);
+const dynamo = createDynamoClient();
+const callbacks = createCallbackClient(env.CALLBACK_URL);
+const queues = createQueueClient();
+const messages = new MessagesStore(dynamo, env.MESSAGES_TABLE);
+const inbox = new InboxStore(dynamo, env.INBOX_TABLE);
+const clients = new ClientsStore(dynamo, env.CLIENTS_TABLE);
+
+export const handler = middy(
+  makeHandler({
+    entry: async (chatId, seq) => await messages.get({ chatId, seq }),
+    acknowledged: async (devices, chatId, seq) => await inbox.acknowledged(devices, chatId, seq),
+    post: async (connectionId, frame) => await post(callbacks, connectionId, frame),
+    forget: async (recipient, connectedBefore) =>
+      await clients.disconnect(recipient, recipient.connectionId, Date.now(), connectedBefore),
+    sendJob: async (job) => await sendAll(queues, env.DELIVERY_QUEUE_URL, [job]),
+    onPostFailed: (error, { chatId, seq }) => log.warn("post failed", { chatId, seq, ...describe(error) }),
+    now: Date.now,
+  }),
+);

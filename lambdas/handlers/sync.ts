@@ -1,0 +1,98 @@
+/** `sync` and `ack`: [DLV2] [DLV3]. */
+import middy from "@middy/core";
+import { failure } from "../../protocol/errors.ts";
+import { close, post } from "../aws/callbacks.ts";
+import { createCallbackClient, createDynamoClient } from "../aws/clients.ts";
+import { type Command, commandHandler } from "../commands/command-handler.ts";
+import { replaceConnection } from "../connections/connect.ts";
+import { readEnvironment, readOptionalCount } from "../environment.ts";
+import { acknowledge } from "../inbox/ack.ts";
+import { sync } from "../inbox/sync.ts";
+import { ChatsStore } from "../stores/chats.ts";
+import { ClientsStore } from "../stores/clients.ts";
+import { InboxStore } from "../stores/inbox.ts";
+import { MessagesStore } from "../stores/messages.ts";
+import { ParticipantsStore } from "../stores/participants.ts";
+
+export interface Stores {
+  readonly inbox: InboxStore;
+  readonly clients: ClientsStore;
+  readonly messages: MessagesStore;
+  readonly chats: ChatsStore;
+  readonly participants: ParticipantsStore;
+  /** Tells a connection that another took its place, and closes it. */
+  readonly replace: (connectionId: string) => Promise<void>;
+  readonly logsExpire: boolean;
+  readonly now: () => number;
+}
+
+export function makeHandler(stores: Stores) {
+  const { inbox, clients, messages, chats, participants, now } = stores;
+
+  const onSync: Command<"sync"> = async (request, caller) => {
+    const device = await clients.get(caller);
+    if (device?.connection?.connectionId !== caller.connectionId) {
+      // Two handshakes of one device overtook each other and this one lost: see connect.ts.
+      await stores.replace(caller.connectionId);
+      return failure("conflict", "another connection of this device took this one's place");
+    }
+    return await sync(
+      {
+        chatsOf: async (after, limit) => await participants.chatsOf(caller.userId, after, limit),
+        cursorsBetween: async (from, to) => await inbox.cursorsBetween(caller, from, to),
+        occupied: async (slots) => await messages.occupied(slots),
+        readFrom: async (chatId, seq, limit) => await messages.readFrom(chatId, seq, limit),
+        readBack: async (chatId, below, limit) => await messages.readBack(chatId, below, limit),
+        chats: async (chatIds) => await chats.getMany(chatIds),
+        logsExpire: stores.logsExpire,
+        now,
+      },
+      request,
+      device,
+    );
+  };
+
+  const onAck: Command<"ack"> = async (request, caller) =>
+    await acknowledge(
+      {
+        memberships: async (chatIds) => await participants.getMany(chatIds, caller.userId),
+        occupied: async (slots) => await messages.occupied(slots),
+        projectedTip: async (chatId) => (await chats.get(chatId))?.head.lastSeq ?? 0,
+        acknowledge: async (chatId, seq) => await inbox.acknowledge(caller, chatId, seq),
+      },
+      request,
+    );
+
+  return commandHandler({ sync: onSync, ack: onAck }, now);
+}
+
+const env = readEnvironment(
+  "INBOX_TABLE",
+  "CLIENTS_TABLE",
+  "MESSAGES_TABLE",
+  "CHATS_TABLE",
+  "PARTICIPANTS_TABLE",
+  "CALLBACK_URL",
+);
+const dynamo = createDynamoClient();
+const callbacks = createCallbackClient(env.CALLBACK_URL);
+
+export const handler = middy(
+  makeHandler({
+    inbox: new InboxStore(dynamo, env.INBOX_TABLE),
+    clients: new ClientsStore(dynamo, env.CLIENTS_TABLE),
+    messages: new MessagesStore(dynamo, env.MESSAGES_TABLE),
+    chats: new ChatsStore(dynamo, env.CHATS_TABLE),
+    participants: new ParticipantsStore(dynamo, env.PARTICIPANTS_TABLE),
+    replace: async (connectionId) =>
+      await replaceConnection(
+        {
+          post: async (id, frame) => await post(callbacks, id, frame),
+          close: async (id) => await close(callbacks, id),
+        },
+        connectionId,
+      ),
+    logsExpire: readOptionalCount("MESSAGE_RETENTION_DAYS") !== undefined,
+    now: Date.now,
+  }),
+);

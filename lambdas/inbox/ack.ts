@@ -1,0 +1,39 @@
+/** [DLV2] "This device has stored everything of this chat up to seq." */
+import { failure, type Outcome, success } from "../../protocol/errors.ts";
+import type { ReplyFields } from "../../protocol/frames.ts";
+import type { RequestOf } from "../../protocol/requests.ts";
+import type { LogPosition } from "../stores/messages.ts";
+
+export interface AckDependencies {
+  /** Those of the chats that the device's user is a member of. */
+  readonly memberships: (chatIds: readonly string[]) => Promise<ReadonlyMap<string, unknown>>;
+  /** Which of these slots hold an entry. */
+  readonly occupied: (slots: readonly LogPosition[]) => Promise<(slot: LogPosition) => boolean>;
+  readonly projectedTip: (chatId: string) => Promise<number>;
+  readonly acknowledge: (chatId: string, seq: number) => Promise<void>;
+}
+
+/** All or nothing: one that does not fit fails the request before any cursor moves. */
+export async function acknowledge(
+  deps: AckDependencies,
+  { acks }: RequestOf<"ack">,
+): Promise<Outcome<ReplyFields["ack"]>> {
+  const highest = new Map<string, number>();
+  for (const { chatId, seq } of acks) highest.set(chatId, Math.max(seq, highest.get(chatId) ?? 0));
+  const slots = [...highest].map(([chatId, seq]) => ({ chatId, seq }));
+
+  const [members, isOccupied] = await Promise.all([
+    deps.memberships([...highest.keys()]),
+    deps.occupied(slots),
+  ]);
+  for (const slot of slots) {
+    const path = `acks[${acks.findIndex(({ chatId, seq }) => chatId === slot.chatId && seq === slot.seq)}]`;
+    if (!members.has(slot.chatId)) return failure("not_found", `${path}.chatId: no such chat`);
+    // An empty slot lies behind the end of the log, unless its entry has expired since.
+    if (!isOccupied(slot) && (await deps.projectedTip(slot.chatId)) < slot.seq) {
+      return failure("bad_request", `${path}.seq: is above the last of the chat`);
+    }
+  }
+  await Promise.all(slots.map(async ({ chatId, seq }) => await deps.acknowledge(chatId, seq)));
+  return success({});
+}

@@ -1,0 +1,173 @@
+/**
+ * [DLV3] What a device has not acknowledged, read from the logs themselves (docs/adr/0003): for each of the
+ * user's chats the entries behind the device's cursor. A log has no holes, so the empty slot after a cursor
+ * proves that nothing of that chat is missing, whatever the state of streams and queues.
+ */
+import * as z from "zod/mini";
+import { failure, type Outcome, success } from "../../protocol/errors.ts";
+import type { ReplyFields } from "../../protocol/frames.ts";
+import { limits } from "../../protocol/limits.ts";
+import type { RequestOf } from "../../protocol/requests.ts";
+import { decodeCursor, encodeCursor } from "../commands/cursor.ts";
+import { type Entry, isVisible, toFrame } from "../log/entry.ts";
+import { Page } from "../log/page.ts";
+import type { Chat } from "../stores/chats.ts";
+import type { Device } from "../stores/clients.ts";
+import type { LogPosition } from "../stores/messages.ts";
+import type { ChatOfUser } from "../stores/participants.ts";
+
+export interface SyncDependencies {
+  readonly chatsOf: (
+    after: string | undefined,
+    limit: number,
+  ) => Promise<{ chats: ChatOfUser[]; more: boolean }>;
+  readonly cursorsBetween: (from: string, to: string) => Promise<Map<string, number>>;
+  readonly occupied: (slots: readonly LogPosition[]) => Promise<(slot: LogPosition) => boolean>;
+  readonly readFrom: (
+    chatId: string,
+    seq: number,
+    limit: number,
+  ) => Promise<{ entries: Entry[]; more: boolean }>;
+  readonly readBack: (
+    chatId: string,
+    below: number,
+    limit: number,
+  ) => Promise<{ entries: Entry[]; more: boolean }>;
+  readonly chats: (chatIds: readonly string[]) => Promise<Map<string, Chat>>;
+  /** True where entries expire: then an empty slot may have others behind it. */
+  readonly logsExpire: boolean;
+  readonly now: () => number;
+}
+
+/** Chats looked at by one request: one batch of reads, whatever their number. */
+const chatsPerPage = 100;
+
+/**
+ * Milliseconds by which `asOf` lies before the sync began: room for the index of a user's chats, which follows
+ * its table within a moment, and for clocks that differ from machine to machine.
+ */
+const asOfMarginMs = 2_000;
+
+/** Where the next page begins: behind a chat, or in the middle of one, behind a seq. */
+const position = z.object({
+  asOf: z.int(),
+  after: z.optional(z.string()),
+  within: z.optional(z.object({ chatId: z.string(), seq: z.int() })),
+});
+type Position = z.infer<typeof position>;
+
+export async function sync(
+  deps: SyncDependencies,
+  { cursor, limit = limits.pageEntries }: RequestOf<"sync">,
+  device: Device,
+): Promise<Outcome<ReplyFields["sync"]>> {
+  const start: Position | undefined =
+    cursor === undefined ? { asOf: deps.now() - asOfMarginMs } : decodeCursor(position, cursor);
+  if (!start) return failure("bad_request", "cursor: must be a cursor of this server");
+
+  const { chats, more } = await deps.chatsOf(start.after, chatsPerPage);
+  const pending = await pendingOf(deps, chats, device, start);
+  const page = new Page(limit);
+  const now = deps.now();
+  let done = start.after;
+  for (const { chatId, from } of pending) {
+    const stop = await fill(deps, page, chatId, from, device, now);
+    if (stop !== undefined) {
+      const next = { asOf: start.asOf, after: done, within: { chatId, seq: stop } };
+      return success({ events: page.frames, next: encodeCursor(next), complete: false, asOf: start.asOf });
+    }
+    // Chats before the next pending one are known to hold nothing: they need no second look.
+    done = chatId;
+  }
+  const last = chats.at(-1)?.chatId;
+  if (more && last !== undefined) {
+    const next = encodeCursor({ asOf: start.asOf, after: last });
+    return success({ events: page.frames, next, complete: false, asOf: start.asOf });
+  }
+  return success({ events: page.frames, complete: true, asOf: start.asOf });
+}
+
+/** The chats that hold something for the device, and the first seq of it, in the order of chatId. */
+async function pendingOf(
+  deps: SyncDependencies,
+  chats: readonly ChatOfUser[],
+  device: Device,
+  { within }: Position,
+): Promise<{ chatId: string; from: number }[]> {
+  const [first, last] = [chats[0], chats.at(-1)];
+  if (!first || !last) return [];
+  const cursors = await deps.cursorsBetween(first.chatId, last.chatId);
+  const unread = await neverAcknowledged(
+    deps,
+    chats.filter(({ chatId }) => !cursors.has(chatId)),
+    device,
+  );
+  const slots = chats.map(({ chatId, joinedSeq }) => {
+    const acknowledged = cursors.get(chatId) ?? unread.get(chatId) ?? 0;
+    const given = within?.chatId === chatId ? within.seq : 0;
+    return { chatId, seq: Math.max(acknowledged, given, joinedSeq - 1) + 1 };
+  });
+  const isOccupied = await deps.occupied(slots);
+  const empty = deps.logsExpire ? slots.filter((slot) => !isOccupied(slot)).map(({ chatId }) => chatId) : [];
+  const heads = await deps.chats(empty);
+  return slots
+    .filter((slot) => isOccupied(slot) || (heads.get(slot.chatId)?.head.lastSeq ?? 0) >= slot.seq)
+    .map(({ chatId, seq }) => ({ chatId, from: seq }));
+}
+
+/**
+ * [DEV2] Up to where chats without a cursor lie before the device's time: it has what was sent since it first
+ * connected. Absent: all of the chat is the device's.
+ */
+async function neverAcknowledged(
+  deps: SyncDependencies,
+  chats: readonly ChatOfUser[],
+  device: Device,
+): Promise<Map<string, number>> {
+  const older = chats.filter(({ joinedAt }) => joinedAt < device.createdAt).map(({ chatId }) => chatId);
+  const heads = await deps.chats(older);
+  const floors = await Promise.all(
+    older.map(async (chatId) => {
+      const head = heads.get(chatId)?.head;
+      const before = head === undefined || head.lastSentAt < device.createdAt;
+      const floor = before ? (head?.lastSeq ?? 0) : await lastBefore(deps, chatId, device.createdAt);
+      return [chatId, floor] as const;
+    }),
+  );
+  return new Map(floors);
+}
+
+/** The seq of the last entry that was sent before a time; 0 if there is none. */
+async function lastBefore(deps: SyncDependencies, chatId: string, time: number): Promise<number> {
+  let below = Number.MAX_SAFE_INTEGER;
+  for (let more = true; more;) {
+    const page = await deps.readBack(chatId, below, 200);
+    const found = page.entries.find(({ sentAt }) => sentAt < time);
+    if (found) return found.seq;
+    below = page.entries.at(-1)?.seq ?? 0;
+    more = page.more;
+  }
+  return 0;
+}
+
+/** Adds a chat's entries from a seq on. Returns the last seq that found room, when not all did. */
+async function fill(
+  deps: SyncDependencies,
+  page: Page,
+  chatId: string,
+  from: number,
+  device: Device,
+  now: number,
+): Promise<number | undefined> {
+  let next = from;
+  for (let more = true; more;) {
+    const read = await deps.readFrom(chatId, next, page.room + 1);
+    for (const entry of read.entries) {
+      const own = entry.userId === device.userId && entry.deviceId === device.deviceId;
+      if (!own && isVisible(entry, now) && !page.add(toFrame(entry))) return entry.seq - 1;
+      next = entry.seq + 1;
+    }
+    more = read.more;
+  }
+  return undefined;
+}

@@ -1,0 +1,166 @@
+/**
+ * Chats: what a chat is, and the head projected from its log: the last entry seen, the preview and the counts
+ * from which every member's unread number follows. Key chatId.
+ */
+import {
+  GetItemCommand,
+  TransactionCanceledException,
+  TransactWriteItemsCommand,
+  UpdateItemCommand,
+  type DynamoDBClient,
+} from "@aws-sdk/client-dynamodb";
+import { batchGet, type Item, n, number, refusedByCondition, s, text } from "./attributes.ts";
+import { type Membership, membershipItem } from "./participants.ts";
+
+export interface Chat {
+  readonly chatId: string;
+  readonly type: "direct";
+  readonly participants: readonly string[];
+  readonly createdAt: number;
+  readonly head: Head;
+}
+
+/** The projection of a chat's log up to `lastSeq`. */
+export interface Head {
+  readonly lastSeq: number;
+  /** When the last entry was accepted; 0 when there is none. */
+  readonly lastSentAt: number;
+  readonly lastMessage?: { seq: number; userId: string; preview: string; sentAt: number };
+  /** Messages in the log up to lastSeq, and how many of them each member sent. */
+  readonly messages: number;
+  readonly sentBy: ReadonlyMap<string, number>;
+}
+
+export const emptyHead: Head = { lastSeq: 0, lastSentAt: 0, messages: 0, sentBy: new Map() };
+
+export class ChatsStore {
+  readonly #client: DynamoDBClient;
+  readonly #table: string;
+
+  constructor(client: DynamoDBClient, table: string) {
+    this.#client = client;
+    this.#table = table;
+  }
+
+  async get(chatId: string): Promise<Chat | undefined> {
+    const { Item } = await this.#client.send(
+      new GetItemCommand({ TableName: this.#table, Key: { chatId: s(chatId) }, ConsistentRead: true }),
+    );
+    return Item && toChat(Item);
+  }
+
+  async getMany(chatIds: readonly string[]): Promise<Map<string, Chat>> {
+    const items = await batchGet(
+      this.#client,
+      this.#table,
+      chatIds.map((chatId) => ({ chatId: s(chatId) })),
+    );
+    return new Map(items.map((item) => [text(item, "chatId"), toChat(item)]));
+  }
+
+  /**
+   * Makes a chat and its memberships, all or nothing. False when the chat is there already.
+   * @param participantsTable the table of the memberships, written in the same transaction
+   */
+  async create(chat: Chat, memberships: readonly Membership[], participantsTable: string): Promise<boolean> {
+    const absent = "attribute_not_exists(chatId)";
+    const transaction = new TransactWriteItemsCommand({
+      TransactItems: [
+        { Put: { TableName: this.#table, Item: toItem(chat), ConditionExpression: absent } },
+        ...memberships.map((membership) => ({
+          Put: {
+            TableName: participantsTable,
+            Item: membershipItem(membership),
+            ConditionExpression: absent,
+          },
+        })),
+      ],
+    });
+    try {
+      await this.#client.send(transaction);
+      return true;
+    } catch (error) {
+      if (!(error instanceof TransactionCanceledException)) throw error;
+      const codes = error.CancellationReasons?.map(({ Code }) => Code) ?? [];
+      if (codes.includes("ConditionalCheckFailed")) return false;
+      throw error;
+    }
+  }
+
+  /** Moves the head on, if it is still where the caller read it. False when another was quicker. */
+  async moveHead(chatId: string, from: number, to: Head): Promise<boolean> {
+    const { lastMessage } = to;
+    const update = new UpdateItemCommand({
+      TableName: this.#table,
+      Key: { chatId: s(chatId) },
+      UpdateExpression:
+        "SET lastSeq = :to, lastSentAt = :at, messages = :messages, sentBy = :sentBy" +
+        (lastMessage ? ", lastMessage = :message" : ""),
+      ConditionExpression: "lastSeq = :from",
+      ExpressionAttributeValues: {
+        ":from": n(from),
+        ":to": n(to.lastSeq),
+        ":at": n(to.lastSentAt),
+        ":messages": n(to.messages),
+        ":sentBy": countsItem(to.sentBy),
+        ...(lastMessage && { ":message": messageItem(lastMessage) }),
+      },
+    });
+    return (await refusedByCondition(this.#client.send(update))) === undefined;
+  }
+}
+
+// A list of pairs, not a map: a user may be called `__proto__`.
+const countsItem = (counts: ReadonlyMap<string, number>) => ({
+  L: [...counts].map(([userId, count]) => ({ M: { userId: s(userId), count: n(count) } })),
+});
+
+const messageItem = (message: NonNullable<Head["lastMessage"]>) => ({
+  M: {
+    seq: n(message.seq),
+    userId: s(message.userId),
+    preview: s(message.preview),
+    sentAt: n(message.sentAt),
+  },
+});
+
+const toItem = (chat: Chat): Item => ({
+  chatId: s(chat.chatId),
+  type: s(chat.type),
+  participants: { L: chat.participants.map(s) },
+  createdAt: n(chat.createdAt),
+  lastSeq: n(chat.head.lastSeq),
+  lastSentAt: n(chat.head.lastSentAt),
+  messages: n(chat.head.messages),
+  sentBy: countsItem(chat.head.sentBy),
+});
+
+function toChat(item: Item): Chat {
+  const type = text(item, "type");
+  if (type !== "direct") throw new Error(`chat of unknown type ${type}`);
+  const message = item["lastMessage"]?.M;
+  return {
+    chatId: text(item, "chatId"),
+    type,
+    participants: (item["participants"]?.L ?? []).flatMap(({ S }) => (S === undefined ? [] : [S])),
+    createdAt: number(item, "createdAt"),
+    head: {
+      lastSeq: number(item, "lastSeq"),
+      lastSentAt: number(item, "lastSentAt"),
+      messages: number(item, "messages"),
+      sentBy: new Map(
+        (item["sentBy"]?.L ?? []).flatMap(({ M }) =>
+          M ? [[text(M, "userId"), number(M, "count")] as const] : [],
+        ),
+      ),
+      ...(message && {
+        lastMessage: {
+          seq: number(message, "seq"),
+          userId: text(message, "userId"),
+          preview: text(message, "preview"),
+          sentAt: number(message, "sentAt"),
+        },
+      }),
+    },
+  };
+}

@@ -1,0 +1,160 @@
+/**
+ * Messages: the log of every chat. Key chatId, seq. One item an entry; the stream carries new entries to the
+ * fan-out. Beside them lie the floors of sends without `after` ([SND4]), each in a partition of its own (they
+ * have no `kind`, which is how the stream's filter leaves them out).
+ */
+import { GetItemCommand, PutItemCommand, QueryCommand, type DynamoDBClient } from "@aws-sdk/client-dynamodb";
+import type { AppendLog } from "../log/append.ts";
+import type { Entry } from "../log/entry.ts";
+import { batchGet, type Item, n, number, optionalNumber, refusedByCondition, s, text } from "./attributes.ts";
+
+/**
+ * Seconds by which time to live outlasts what clients may see. An expired slot must not be freed while the
+ * projection of the chat's tip may still lag behind it; streams keep a day, so a week is ample.
+ */
+const ttlSlackSec = 7 * 86_400;
+
+export interface LogPosition {
+  readonly chatId: string;
+  readonly seq: number;
+}
+
+export class MessagesStore implements AppendLog {
+  readonly #client: DynamoDBClient;
+  readonly #table: string;
+
+  constructor(client: DynamoDBClient, table: string) {
+    this.#client = client;
+    this.#table = table;
+  }
+
+  /** Up to `limit` entries from `seq` on, oldest first, read strongly. `more`: the log goes on after them. */
+  async readFrom(chatId: string, seq: number, limit?: number): Promise<{ entries: Entry[]; more: boolean }> {
+    return await this.#read(chatId, "seq >= :bound", seq, true, limit);
+  }
+
+  /** Up to `limit` entries below `seq`, newest first, read strongly. */
+  async readBack(chatId: string, below: number, limit: number): Promise<{ entries: Entry[]; more: boolean }> {
+    return await this.#read(chatId, "seq < :bound", below, false, limit);
+  }
+
+  /** The last entry of the chat. */
+  async tip(chatId: string): Promise<Entry | undefined> {
+    return (await this.readBack(chatId, Number.MAX_SAFE_INTEGER, 1)).entries[0];
+  }
+
+  async get({ chatId, seq }: LogPosition): Promise<Entry | undefined> {
+    const { Item } = await this.#client.send(
+      new GetItemCommand({
+        TableName: this.#table,
+        Key: { chatId: s(chatId), seq: n(seq) },
+        ConsistentRead: true,
+      }),
+    );
+    return Item && toEntry(Item);
+  }
+
+  /** Which of these slots hold an entry. A log has no holes: an empty slot is the end of its chat's log. */
+  async occupied(slots: readonly LogPosition[]): Promise<(slot: LogPosition) => boolean> {
+    const keys = slots.map(({ chatId, seq }) => ({ chatId: s(chatId), seq: n(seq) }));
+    const items = await batchGet(this.#client, this.#table, keys, ["chatId", "seq"]);
+    const found = new Set(items.map((item) => `${text(item, "chatId")} ${number(item, "seq")}`));
+    return ({ chatId, seq }) => found.has(`${chatId} ${seq}`);
+  }
+
+  /** Stores the entry if its slot is free. The one write that makes a message accepted ([SND2]). */
+  async putIfFree(entry: Entry): Promise<boolean> {
+    const put = new PutItemCommand({
+      TableName: this.#table,
+      Item: toItem(entry),
+      ConditionExpression: "attribute_not_exists(chatId)",
+    });
+    return (await refusedByCondition(this.#client.send(put))) === undefined;
+  }
+
+  /**
+   * Keeps the tip at which a clientMessageId was first seen, and returns the one that is kept: this or, when an
+   * earlier attempt was here, that attempt's.
+   */
+  async keepFloor(
+    { chatId, userId, clientMessageId }: { chatId: string; userId: string; clientMessageId: string },
+    floor: number,
+    visibleUntil?: number,
+  ): Promise<number> {
+    const put = new PutItemCommand({
+      TableName: this.#table,
+      Item: {
+        chatId: s(`floor#${chatId}#${clientMessageId}#${userId}`),
+        seq: n(0),
+        floor: n(floor),
+        ...timeToLive(visibleUntil),
+      },
+      ConditionExpression: "attribute_not_exists(chatId)",
+      ReturnValuesOnConditionCheckFailure: "ALL_OLD",
+    });
+    const kept = await refusedByCondition(this.#client.send(put));
+    if (kept === undefined) return floor;
+    if (kept === true) throw new Error("the store refused a floor without showing the kept one");
+    return number(kept, "floor");
+  }
+
+  async #read(chatId: string, condition: string, bound: number, forward: boolean, limit?: number) {
+    const { Items, LastEvaluatedKey } = await this.#client.send(
+      new QueryCommand({
+        TableName: this.#table,
+        KeyConditionExpression: `chatId = :chat AND ${condition}`,
+        ExpressionAttributeValues: { ":chat": s(chatId), ":bound": n(bound) },
+        ScanIndexForward: forward,
+        ConsistentRead: true,
+        ...(limit === undefined ? {} : { Limit: limit }),
+      }),
+    );
+    return { entries: (Items ?? []).map(toEntry), more: LastEvaluatedKey !== undefined };
+  }
+}
+
+const timeToLive = (visibleUntil: number | undefined): Item =>
+  visibleUntil === undefined ? {} : { expiresAt: n(Math.ceil(visibleUntil / 1000) + ttlSlackSec) };
+
+function toItem(entry: Entry): Item {
+  return {
+    chatId: s(entry.chatId),
+    seq: n(entry.seq),
+    kind: s(entry.kind),
+    messageId: s(entry.messageId),
+    clientMessageId: s(entry.clientMessageId),
+    userId: s(entry.userId),
+    deviceId: s(entry.deviceId),
+    text: s(entry.text),
+    sentAt: n(entry.sentAt),
+    ...(entry.replyTo === undefined ? {} : { replyTo: n(entry.replyTo) }),
+    ...timeToLive(entry.visibleUntil),
+  };
+}
+
+/** Also used on the images that the stream carries, which have the same form. */
+export function toEntry(item: Item): Entry {
+  const kind = text(item, "kind");
+  if (kind !== "message") throw new Error(`entry of unknown kind ${kind}`);
+  const replyTo = optionalNumber(item, "replyTo");
+  const expiresAt = optionalNumber(item, "expiresAt");
+  return {
+    kind,
+    chatId: text(item, "chatId"),
+    seq: number(item, "seq"),
+    messageId: text(item, "messageId"),
+    clientMessageId: text(item, "clientMessageId"),
+    userId: text(item, "userId"),
+    deviceId: text(item, "deviceId"),
+    text: text(item, "text"),
+    sentAt: number(item, "sentAt"),
+    ...(replyTo === undefined ? {} : { replyTo }),
+    ...(expiresAt === undefined ? {} : { visibleUntil: (expiresAt - ttlSlackSec) * 1000 }),
+  };
+}
+
+/** The parts of a stream's new image that decide who hears of the entry. */
+export function newEntryOf(image: object | undefined): Pick<Entry, "chatId" | "seq" | "userId" | "deviceId"> {
+  const { chatId, seq, userId, deviceId } = toEntry((image ?? {}) as Item);
+  return { chatId, seq, userId, deviceId };
+}
