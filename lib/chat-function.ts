@@ -1,14 +1,12 @@
 /* oxlint-disable no-new -- a construct adds itself to its scope */
-import { existsSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 import type { Duration } from "aws-cdk-lib";
 import { Grant, type IGrantable, type IPrincipal, Role, ServicePrincipal } from "aws-cdk-lib/aws-iam";
-import { Architecture, LoggingFormat, Runtime } from "aws-cdk-lib/aws-lambda";
-import { Charset, NodejsFunction, OutputFormat } from "aws-cdk-lib/aws-lambda-nodejs";
+import { Architecture, Function, LoggingFormat, Runtime } from "aws-cdk-lib/aws-lambda";
 import { LogGroup } from "aws-cdk-lib/aws-logs";
 import { Construct } from "constructs";
 import { removalPolicyOf } from "./chat-table.ts";
 import type { StageConfig } from "./config.ts";
+import { handlerCode } from "./handler-code.ts";
 
 export interface ChatFunctionProps {
   readonly stage: StageConfig;
@@ -28,23 +26,18 @@ export interface ChatFunctionProps {
   readonly environment?: Readonly<Record<string, string>>;
 }
 
-const pathFromRoot = (path: string): string => fileURLToPath(new URL(`../${path}`, import.meta.url));
-
 /**
  * The one way to make a Lambda function here: bundled whole into one ES module, with a log group of its own
  * and a role of its own that may write to that log group and nothing else. Grants are added by whoever owns
  * the resource's meaning, with the functions of `grants.ts`.
  */
 export class ChatFunction extends Construct implements IGrantable {
-  readonly function: NodejsFunction;
+  readonly function: Function;
   readonly grantPrincipal: IPrincipal;
 
   constructor(scope: Construct, id: string, props: ChatFunctionProps) {
     super(scope, id);
     const { stage } = props;
-    const entry = pathFromRoot(`lambdas/handlers/${props.handler}.ts`);
-    if (!existsSync(entry))
-      throw new Error(`function ${this.node.path}: no handler "${props.handler}" at ${entry}`);
 
     const logGroup = new LogGroup(this, "Logs", {
       retention: stage.logRetentionDays,
@@ -60,9 +53,9 @@ export class ChatFunction extends Construct implements IGrantable {
     }).assertSuccess();
 
     this.grantPrincipal = role;
-    this.function = new NodejsFunction(this, "Function", {
-      entry,
-      handler: "handler",
+    this.function = new Function(this, "Function", {
+      code: handlerCode(props.handler),
+      handler: "index.handler",
       description: props.description,
       runtime: Runtime.NODEJS_24_X,
       architecture: Architecture.ARM_64,
@@ -72,19 +65,6 @@ export class ChatFunction extends Construct implements IGrantable {
       role,
       logGroup,
       loggingFormat: LoggingFormat.JSON,
-      projectRoot: pathFromRoot("."),
-      depsLockFilePath: pathFromRoot("package-lock.json"),
-      bundling: {
-        format: OutputFormat.ESM,
-        target: "node24",
-        // The runtime's own SDK changes without us, and loads slower than one that is bundled.
-        externalModules: [],
-        // The ES modules of a package before its CommonJS: they can be tree-shaken, and need no `require`.
-        mainFields: ["module", "main"],
-        minify: true,
-        sourceMap: false,
-        charset: Charset.UTF8,
-      },
     });
   }
 }

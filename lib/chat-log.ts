@@ -70,7 +70,7 @@ export class ChatLog extends Construct {
       timeout: Duration.seconds(20),
       environment: { ...withMessages, ...retention(stage) },
     });
-    grantTable(this.sendMessage, this.messages, "GetItem", "PutItem", "Query");
+    grantTable(this.sendMessage, this.messages, "PutItem", "Query");
     grantTable(this.sendMessage, this.chats, "GetItem");
     grantTable(this.sendMessage, this.participants, "GetItem");
 
@@ -92,14 +92,14 @@ export class ChatLog extends Construct {
       environment: withMessages,
     });
     grantTable(this.readChats, this.messages, "Query");
-    grantTable(this.readChats, this.chats, "BatchGetItem", "GetItem");
+    grantTable(this.readChats, this.chats, "BatchGetItem");
     grantTable(this.readChats, this.participants, "BatchGetItem", "GetItem");
     grantIndexQuery(this.readChats, this.participants, byParticipant);
   }
 }
 
 /** The variable that tells for how long messages are kept; absent where that is for ever. */
-function retention(stage: StageConfig): { MESSAGE_RETENTION_DAYS?: string } {
+export function retention(stage: StageConfig): { MESSAGE_RETENTION_DAYS?: string } {
   const days = stage.messageRetentionDays;
   if (days === undefined) return {};
   if (!Number.isSafeInteger(days) || days < 1) {

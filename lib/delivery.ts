@@ -51,14 +51,19 @@ export class Delivery extends Construct {
       description: "Posts new entries to connections",
       timeout,
       environment: {
+        MESSAGES_TABLE: props.chatLog.messages.tableName,
         INBOX_TABLE: props.inbox.tableName,
         CLIENTS_TABLE: props.clients.tableName,
+        DELIVERY_QUEUE_URL: this.jobs.queue.queueUrl,
         CALLBACK_URL: api.callbackUrl,
       },
     });
+    grantTable(deliver, props.chatLog.messages, "GetItem");
     grantTable(deliver, props.inbox, "BatchGetItem");
     grantTable(deliver, props.clients, "UpdateItem");
     api.grantConnections(deliver, "POST");
+    // Connections that failed get a job of their own, so that those that took the entry are not told again.
+    grantSend(deliver, this.jobs.queue);
     this.jobs.workedOnBy(deliver);
     alarmOnErrors(deliver, "Invocations of deliver failed; SQS repeats their jobs.", alarmTopic);
 

@@ -2,7 +2,7 @@ import { Duration } from "aws-cdk-lib";
 import { AttributeType } from "aws-cdk-lib/aws-dynamodb";
 import { Construct } from "constructs";
 import { ChatFunction } from "./chat-function.ts";
-import { byParticipant, type ChatLog } from "./chat-log.ts";
+import { byParticipant, type ChatLog, retention } from "./chat-log.ts";
 import { ChatTable } from "./chat-table.ts";
 import type { StageConfig } from "./config.ts";
 import { grantIndexQuery, grantTable } from "./grants.ts";
@@ -41,13 +41,14 @@ export class Inbox extends Construct {
         CHATS_TABLE: chatLog.chats.tableName,
         PARTICIPANTS_TABLE: chatLog.participants.tableName,
         CALLBACK_URL: api.callbackUrl,
+        ...retention(stage),
       },
     });
     grantTable(sync, this.table, "Query", "UpdateItem");
     grantTable(sync, clients, "GetItem");
-    grantTable(sync, chatLog.messages, "BatchGetItem", "GetItem", "Query");
+    grantTable(sync, chatLog.messages, "BatchGetItem", "Query");
     grantTable(sync, chatLog.chats, "BatchGetItem", "GetItem");
-    grantTable(sync, chatLog.participants, "GetItem");
+    grantTable(sync, chatLog.participants, "BatchGetItem");
     grantIndexQuery(sync, chatLog.participants, byParticipant);
     api.grantConnections(sync, "POST", "DELETE");
 

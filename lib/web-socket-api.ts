@@ -14,7 +14,7 @@ import {
 } from "aws-cdk-lib/aws-apigatewayv2";
 import { WebSocketLambdaAuthorizer } from "aws-cdk-lib/aws-apigatewayv2-authorizers";
 import { Grant, type IGrantable, ServicePrincipal } from "aws-cdk-lib/aws-iam";
-import type { NodejsFunction } from "aws-cdk-lib/aws-lambda-nodejs";
+import type { Function } from "aws-cdk-lib/aws-lambda";
 import { Construct } from "constructs";
 import type { ChatFunction } from "./chat-function.ts";
 import type { StageConfig } from "./config.ts";
@@ -133,7 +133,7 @@ export class ChatWebSocketApi extends Construct {
  * lets every route whose key ends in the same letters.)
  */
 class FunctionIntegration extends WebSocketRouteIntegration {
-  readonly #function: NodejsFunction;
+  readonly #function: Function;
   readonly #stageName: string;
 
   constructor(to: ChatFunction, stageName: string) {

@@ -35,9 +35,10 @@ export async function getHistory(
     ? await deps.log.readFrom(chatId, Math.max(after + 1, membership.joinedSeq), limit)
     : await deps.log.readBack(chatId, before ?? Number.MAX_SAFE_INTEGER, limit);
   // A page of nothing but expired entries would leave the client without a seq to go on from.
-  for (let last = entries.at(-1); after !== undefined && more && last && !entries.some(sees);) {
+  while (forward) {
+    const last = entries.at(-1);
+    if (!last || !more || entries.some(sees)) break;
     ({ entries, more } = await deps.log.readFrom(chatId, last.seq + 1, limit));
-    last = entries.at(-1);
   }
   const seen = entries.filter(sees);
   // Behind an entry that may not be seen lie, backward, only others that may not be seen.
