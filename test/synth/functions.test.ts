@@ -1,0 +1,285 @@
+import { describe, expect, test } from "vitest";
+import { stageConfig } from "../../lib/config.ts";
+import { dev, prod, propertiesOf, synthesize } from "./template.ts";
+
+const api = "arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}:${WebSocketApi}";
+const callbackUrl = "https://${WebSocketApi}.execute-api.${AWS::Region}.${AWS::URLSuffix}/dev";
+const post = `${api}/dev/POST/@connections/*`;
+const close = `${api}/dev/DELETE/@connections/*`;
+const consume = ["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"];
+
+interface Expected {
+  readonly timeoutSec: number;
+  readonly environment: Readonly<Record<string, string>>;
+  /** Actions by resource, without those on the function's own log group. */
+  readonly grants: Readonly<Record<string, readonly string[]>>;
+}
+
+/** What each function is told and may do, by the name of its construct. Written by hand, from the design. */
+const functions: Readonly<Record<string, Expected>> = {
+  ConnectionsAuthorize: {
+    timeoutSec: 10,
+    environment: {
+      TOKEN_ISSUER: "${TokenIssuer}",
+      TOKEN_AUDIENCE: "${TokenAudience}",
+      TOKEN_JWKS_URL: "${TokenJwksUrl}",
+    },
+    grants: {},
+  },
+  ConnectionsConnect: {
+    timeoutSec: 15,
+    environment: { CLIENTS_TABLE: "${ConnectionsClients}", CALLBACK_URL: callbackUrl },
+    grants: {
+      "${ConnectionsClients.Arn}": ["dynamodb:GetItem", "dynamodb:UpdateItem"],
+      [post]: ["execute-api:ManageConnections"],
+      [close]: ["execute-api:ManageConnections"],
+    },
+  },
+  ConnectionsDisconnect: {
+    timeoutSec: 10,
+    environment: { CLIENTS_TABLE: "${ConnectionsClients}" },
+    grants: { "${ConnectionsClients.Arn}": ["dynamodb:UpdateItem"] },
+  },
+  UnknownCommand: { timeoutSec: 5, environment: {}, grants: {} },
+  ChatLogSendMessage: {
+    timeoutSec: 20,
+    environment: {
+      MESSAGES_TABLE: "${ChatLogMessages}",
+      CHATS_TABLE: "${ChatLogChats}",
+      PARTICIPANTS_TABLE: "${ChatLogChatParticipants}",
+    },
+    grants: {
+      "${ChatLogMessages.Arn}": ["dynamodb:PutItem", "dynamodb:Query"],
+      "${ChatLogChats.Arn}": ["dynamodb:GetItem"],
+      "${ChatLogChatParticipants.Arn}": ["dynamodb:GetItem"],
+    },
+  },
+  ChatLogCreateChat: {
+    timeoutSec: 15,
+    environment: { CHATS_TABLE: "${ChatLogChats}", PARTICIPANTS_TABLE: "${ChatLogChatParticipants}" },
+    grants: {
+      "${ChatLogChats.Arn}": ["dynamodb:GetItem", "dynamodb:PutItem"],
+      "${ChatLogChatParticipants.Arn}": ["dynamodb:PutItem"],
+    },
+  },
+  ChatLogReadChats: {
+    timeoutSec: 20,
+    environment: {
+      MESSAGES_TABLE: "${ChatLogMessages}",
+      CHATS_TABLE: "${ChatLogChats}",
+      PARTICIPANTS_TABLE: "${ChatLogChatParticipants}",
+    },
+    grants: {
+      "${ChatLogMessages.Arn}": ["dynamodb:Query"],
+      "${ChatLogChats.Arn}": ["dynamodb:BatchGetItem"],
+      "${ChatLogChatParticipants.Arn}": ["dynamodb:BatchGetItem", "dynamodb:GetItem"],
+      "${ChatLogChatParticipants.Arn}/index/byParticipant": ["dynamodb:Query"],
+    },
+  },
+  InboxSync: {
+    timeoutSec: 25,
+    environment: {
+      INBOX_TABLE: "${InboxTable}",
+      CLIENTS_TABLE: "${ConnectionsClients}",
+      MESSAGES_TABLE: "${ChatLogMessages}",
+      CHATS_TABLE: "${ChatLogChats}",
+      PARTICIPANTS_TABLE: "${ChatLogChatParticipants}",
+      CALLBACK_URL: callbackUrl,
+    },
+    grants: {
+      "${InboxTable.Arn}": ["dynamodb:Query", "dynamodb:UpdateItem"],
+      "${ConnectionsClients.Arn}": ["dynamodb:GetItem"],
+      "${ChatLogMessages.Arn}": ["dynamodb:BatchGetItem", "dynamodb:Query"],
+      "${ChatLogChats.Arn}": ["dynamodb:BatchGetItem", "dynamodb:GetItem"],
+      "${ChatLogChatParticipants.Arn}": ["dynamodb:BatchGetItem"],
+      "${ChatLogChatParticipants.Arn}/index/byParticipant": ["dynamodb:Query"],
+      [post]: ["execute-api:ManageConnections"],
+      [close]: ["execute-api:ManageConnections"],
+    },
+  },
+  DeliveryFanOut: {
+    timeoutSec: 30,
+    environment: {
+      PARTICIPANTS_TABLE: "${ChatLogChatParticipants}",
+      CLIENTS_TABLE: "${ConnectionsClients}",
+      DELIVERY_QUEUE_URL: "${DeliveryJobsQueue}",
+      PREVIEWS_QUEUE_URL: "${ChatListPreviewsQueue}",
+    },
+    grants: {
+      "${ChatLogChatParticipants.Arn}": ["dynamodb:Query"],
+      "${ConnectionsClients.Arn}": ["dynamodb:Query"],
+      "${DeliveryJobsQueue.Arn}": ["sqs:SendMessage"],
+      "${ChatListPreviewsQueue.Arn}": ["sqs:SendMessage"],
+      "${DeliveryFanOutFailures.Arn}": ["sqs:SendMessage"],
+      "${ChatLogMessages.StreamArn}": [
+        "dynamodb:DescribeStream",
+        "dynamodb:GetRecords",
+        "dynamodb:GetShardIterator",
+        "dynamodb:ListStreams",
+      ],
+    },
+  },
+  DeliveryDeliver: {
+    timeoutSec: 20,
+    environment: {
+      MESSAGES_TABLE: "${ChatLogMessages}",
+      INBOX_TABLE: "${InboxTable}",
+      CLIENTS_TABLE: "${ConnectionsClients}",
+      DELIVERY_QUEUE_URL: "${DeliveryJobsQueue}",
+      CALLBACK_URL: callbackUrl,
+    },
+    grants: {
+      "${ChatLogMessages.Arn}": ["dynamodb:GetItem"],
+      "${InboxTable.Arn}": ["dynamodb:BatchGetItem"],
+      "${ConnectionsClients.Arn}": ["dynamodb:UpdateItem"],
+      [post]: ["execute-api:ManageConnections"],
+      "${DeliveryJobsQueue.Arn}": [...consume, "sqs:SendMessage"],
+    },
+  },
+  ChatListUpdatePreviews: {
+    timeoutSec: 20,
+    environment: { MESSAGES_TABLE: "${ChatLogMessages}", CHATS_TABLE: "${ChatLogChats}" },
+    grants: {
+      "${ChatLogMessages.Arn}": ["dynamodb:Query"],
+      "${ChatLogChats.Arn}": ["dynamodb:GetItem", "dynamodb:UpdateItem"],
+      "${ChatListPreviewsQueue.Arn}": consume,
+    },
+  },
+};
+const names = Object.keys(functions);
+const expectedOf = (name: string): Expected => functions[name] as Expected;
+
+const lambdas = propertiesOf(dev, "AWS::Lambda::Function");
+const roles = propertiesOf(dev, "AWS::IAM::Role");
+
+interface Statement {
+  readonly Effect: string;
+  readonly Action: string | readonly string[];
+  readonly Resource: string | readonly string[];
+}
+interface Policy {
+  readonly Roles: readonly string[];
+  readonly PolicyDocument: { readonly Statement: readonly Statement[] };
+}
+const policies = Object.values(propertiesOf(dev, "AWS::IAM::Policy")) as unknown as readonly Policy[];
+
+const all = <T>(value: T | readonly T[]): readonly T[] => (Array.isArray(value) ? value : [value as T]);
+
+/** Actions by resource, of every policy of a role. */
+function grantsOf(roleRef: string): Record<string, string[]> {
+  const statements = policies
+    .filter((policy) => policy.Roles.includes(roleRef))
+    .flatMap((policy) => policy.PolicyDocument.Statement);
+  const granted: Record<string, string[]> = {};
+  for (const statement of statements) {
+    // Nothing else that would widen or narrow it: no NotAction, NotResource or Condition.
+    expect(Object.keys(statement).sort()).toEqual(["Action", "Effect", "Resource"]);
+    expect(statement.Effect).toBe("Allow");
+    for (const resource of all(statement.Resource)) {
+      granted[resource] = [...(granted[resource] ?? []), ...all(statement.Action)].sort();
+    }
+  }
+  return granted;
+}
+
+test("the functions are these, and no others", () => {
+  expect(Object.keys(lambdas).sort()).toEqual(names.map((name) => `${name}Function`).sort());
+});
+
+describe.each(names)("the function %s", (name) => {
+  const expected = expectedOf(name);
+  const properties = lambdas[`${name}Function`];
+
+  test("[SEC1] may do exactly what it needs, on exactly the resources that it needs", () => {
+    expect(properties?.["Role"]).toBe(`\${${name}Role.Arn}`);
+    expect(grantsOf(`\${${name}Role}`)).toEqual({
+      [`\${${name}Logs.Arn}`]: ["logs:CreateLogStream", "logs:PutLogEvents"],
+      ...expected.grants,
+    });
+  });
+
+  test("[SEC1] has a role of its own, for Lambda alone, without managed or inline policies", () => {
+    expect(roles[`${name}Role`]).toEqual({
+      AssumeRolePolicyDocument: {
+        Version: "2012-10-17",
+        Statement: [
+          { Action: "sts:AssumeRole", Effect: "Allow", Principal: { Service: "lambda.amazonaws.com" } },
+        ],
+      },
+    });
+  });
+
+  test("is told exactly what it needs", () => {
+    expect((properties?.["Environment"] as { Variables: unknown } | undefined)?.Variables ?? {}).toEqual(
+      expected.environment,
+    );
+  });
+
+  test("runs as one ES module on Node 24 and arm64, with its time and memory", () => {
+    expect(properties).toMatchObject({
+      Runtime: "nodejs24.x",
+      Architectures: ["arm64"],
+      Handler: "index.handler",
+      Timeout: expected.timeoutSec,
+      MemorySize: 512,
+    });
+    expect(properties).not.toHaveProperty("TracingConfig");
+    expect(properties).not.toHaveProperty("Layers");
+  });
+
+  test.each([
+    ["dev", dev, 7, "Delete"],
+    ["prod", prod, 90, "Retain"],
+  ] as const)(
+    "writes JSON to a log group of its own, in %s kept as configured",
+    (_, template, days, policy) => {
+      expect(propertiesOf(template, "AWS::Lambda::Function")[`${name}Function`]?.["LoggingConfig"]).toEqual({
+        LogFormat: "JSON",
+        LogGroup: `\${${name}Logs}`,
+      });
+      expect(propertiesOf(template, "AWS::Logs::LogGroup")[`${name}Logs`]).toEqual({ RetentionInDays: days });
+      const group = Object.entries(template.Resources).find(([id]) => id.startsWith(`${name}Logs`))?.[1];
+      expect([group?.DeletionPolicy, group?.UpdateReplacePolicy]).toEqual([policy, policy]);
+    },
+  );
+});
+
+test("[SEC1] there is no role, policy or log group beside those of the functions", () => {
+  expect(Object.keys(roles).sort()).toEqual(names.map((name) => `${name}Role`).sort());
+  expect(policies.flatMap((policy) => policy.Roles).sort()).toEqual(
+    names.map((name) => `\${${name}Role}`).sort(),
+  );
+  expect(Object.keys(propertiesOf(dev, "AWS::Logs::LogGroup")).sort()).toEqual(
+    names.map((name) => `${name}Logs`).sort(),
+  );
+});
+
+test("[SEC1] prod differs from dev in no grant and no variable, but for the name of the stage", () => {
+  const access = (template: typeof dev) =>
+    JSON.stringify({
+      policies: propertiesOf(template, "AWS::IAM::Policy"),
+      variables: Object.values(propertiesOf(template, "AWS::Lambda::Function")).map(
+        (of) => of["Environment"],
+      ),
+    });
+  expect(access(prod)).not.toBe(access(dev));
+  expect(access(prod).replaceAll("/prod", "/dev")).toBe(access(dev));
+});
+
+test("where messages expire, the functions that read the log's ends are told after how many days", () => {
+  const told = propertiesOf(
+    synthesize({ ...stageConfig("dev"), messageRetentionDays: 30 }),
+    "AWS::Lambda::Function",
+  );
+  const days = Object.entries(told).flatMap(([id, { Environment }]) => {
+    const value = (Environment as { Variables: Record<string, string> } | undefined)?.Variables;
+    return value?.["MESSAGE_RETENTION_DAYS"] === undefined ? [] : [[id, value["MESSAGE_RETENTION_DAYS"]]];
+  });
+  expect(Object.fromEntries(days)).toEqual({ ChatLogSendMessageFunction: "30", InboxSyncFunction: "30" });
+});
+
+test.each([0, 1.5, Number.NaN])("a retention of %s days is refused with its value", (days) => {
+  expect(() => synthesize({ ...stageConfig("dev"), messageRetentionDays: days })).toThrow(
+    `stage "dev": messageRetentionDays must be a whole number of at least 1, not ${days}`,
+  );
+});
