@@ -87,6 +87,18 @@ describe("@connections", () => {
     expect(await disconnectOf(connectionId)).toEqual([1000, "Connection Closed Normally"]);
     await expect(system.gateway.disconnect(connectionId)).rejects.toMatchObject(GONE);
   });
+
+  test("a client that does not answer the close frame is cut off after 2 seconds", async () => {
+    const fresh = await lab.start({ livenessMs: 60_000 });
+    const silent = await fresh.raw();
+    const cut = new Promise((resolve) => silent.once("close", resolve));
+    silent.resume();
+    await fresh.gateway.disconnect(connectionIdOf(lab.eventsOf("connect").at(-1)));
+    const started = performance.now();
+    await cut;
+    expect(performance.now() - started).toBeGreaterThan(1900);
+    expect(performance.now() - started).toBeLessThan(8000);
+  });
 });
 
 describe("$disconnect is invoked exactly once", () => {

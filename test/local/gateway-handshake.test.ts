@@ -36,6 +36,11 @@ describe("the path", () => {
   test.each([
     ["a key that is none", `GET /dev HTTP/1.1\r\nHost: x\r\n${upgradeHeaders("short")}`],
     ["an old version", `GET /dev HTTP/1.1\r\nHost: x\r\n${upgradeHeaders(undefined, "8")}`],
+    ["another protocol", "GET /dev HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n"],
+    [
+      "another protocol with a key",
+      `GET /dev HTTP/1.1\r\nHost: x\r\n${upgradeHeaders().replace("websocket", "h2c")}`,
+    ],
     ["another method", `POST /dev HTTP/1.1\r\nHost: x\r\n${upgradeHeaders()}`],
   ])("%s is refused before any Lambda is called", async (_what, head) => {
     const before = lab.eventsOf("authorizer").length;

@@ -135,7 +135,8 @@ describe("time", () => {
     const posted = await timed.open();
     const pings = await timed.open();
     jump += 6 * minute;
-    await talks.client.ask({ action: "echo" });
+    talks.client.send({ action: "quiet" });
+    await vi.waitFor(() => expect(lab.eventsOf("route", talks.connectionId)).toHaveLength(1));
     await timed.gateway.post(posted.connectionId, Buffer.from("hello"));
     pings.client.socket.ping();
     await once(pings.client.socket, "pong");

@@ -15,6 +15,7 @@ describe("route selection", () => {
     ["no key", { other: 1 }, "$default"],
     ["a number", { action: 1 }, "$default"],
     ["null", { action: null }, "$default"],
+    ["a list of a key", { action: ["echo"] }, "$default"],
     ["an object", { action: { echo: 1 } }, "$default"],
     ["a list", [{ action: "echo" }], "$default"],
     ["a string", '"echo"', "$default"],
@@ -145,7 +146,7 @@ describe("a Lambda integration", () => {
       connectionId,
     });
     lab.runtime.kill("route");
-    expect(await client.ask({ action: "echo" })).toMatchObject({ routeKey: "echo" });
+    expect(await client.ask("another route's message")).toMatchObject({ routeKey: "$default" });
   });
 
   test("that may not be called (the platform's invoke rejects) answers Internal server error", async () => {
@@ -159,11 +160,20 @@ describe("a Lambda integration", () => {
   });
 
   test("messages of one connection run side by side, replies go out as they finish", async () => {
-    const { client } = await system.open();
-    client.send({ action: "echo", do: "wait", ms: 400 });
-    client.send({ action: "echo", do: "wait", ms: 10 });
-    expect(await client.json()).toMatchObject({ waited: 10 });
-    expect(await client.json()).toMatchObject({ waited: 400 });
+    const gate = Promise.withResolvers<void>();
+    const gated = await lab.start({
+      intercept: async (_functionName, event) => {
+        if (JSON.stringify(event["body"] ?? "").includes("held")) await gate.promise;
+        return undefined;
+      },
+    });
+    const { client } = await gated.open();
+    client.send({ action: "echo", text: "held" });
+    expect(await client.ask({ action: "echo", text: "free" })).toMatchObject({
+      raw: expect.stringContaining("free"),
+    });
+    gate.resolve();
+    expect(await client.json()).toMatchObject({ raw: expect.stringContaining("held") });
   });
 });
 

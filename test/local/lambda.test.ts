@@ -67,15 +67,15 @@ describe("an environment", () => {
       `import { writeFileSync } from "node:fs";
        let ticks = 0;
        export const handler = async (event) => {
-         if (event.leave) { setTimeout(() => { ticks += 1; writeFileSync(event.leave, "late"); }, 5); return ticks; }
+         if (event.leave) { setTimeout(() => { ticks += 1; writeFileSync(event.leave, "late"); }, 200); return ticks; }
          await new Promise((resolve) => setTimeout(resolve, 20));
          return ticks;
        };`,
     );
     const file = join(lab.root, "late.txt");
     await runtime.invoke("frozen", { leave: file });
-    // Another function's whole life is longer than those 5 ms.
-    define("meanwhile", "export const handler = async () => new Promise((r) => setTimeout(r, 50, 1));");
+    // Another function's event takes longer than those 200 ms.
+    define("meanwhile", "export const handler = async () => new Promise((r) => setTimeout(r, 400, 1));");
     await runtime.invoke("meanwhile", {});
     expect(existsSync(file)).toBe(false);
     expect(await runtime.invoke("frozen", {})).toEqual({ ok: true, payload: 1 });
@@ -108,6 +108,19 @@ describe("concurrency", () => {
     expect(payloads).toMatchObject([{ seen: 1 }, { seen: 1 }, { seen: 1 }]);
     expect(new Set(payloads.map((payload) => (payload as { stream: string }).stream)).size).toBe(3);
     expect(runtime.environments("meet")).toBe(3);
+  });
+
+  test("of several idle environments the one used last gets the next event", async () => {
+    define("lifo", MEETING);
+    const folder = join(lab.root, "lifo-files");
+    const streamOf = async (id: number, size: number) => {
+      const result = await runtime.invoke("lifo", { folder, id, size });
+      return result.ok ? (result.payload as { stream: string }).stream : result.error;
+    };
+    await Promise.all([streamOf(0, 2), streamOf(1, 2)]);
+    const first = await streamOf(2, 0);
+    expect([await streamOf(3, 0), await streamOf(4, 0)]).toEqual([first, first]);
+    expect(runtime.environments("lifo")).toBe(2);
   });
 
   test("events beyond the limit wait, first come first served, in warm environments", async () => {
