@@ -1,0 +1,80 @@
+/** The system under test: a running one named by the environment, or the local one, started for this run. */
+import { execFile, spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { promisify } from "node:util";
+import type { TestProject } from "vitest/node";
+
+declare module "vitest" {
+  export interface ProvidedContext {
+    webSocketUrl: string;
+    /** The local development issuer; absent for a deployed system. */
+    tokenUrl: string | undefined;
+    /** Prints a token for the user whose id is its last argument. */
+    tokenCommand: string | undefined;
+  }
+}
+
+/** Vitest's global set-up of the e2e project. */
+export async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const url = process.env["TIDINGS_E2E_URL"];
+  if (url !== undefined) {
+    project.provide("webSocketUrl", url);
+    project.provide("tokenUrl", undefined);
+    project.provide("tokenCommand", process.env["TIDINGS_E2E_TOKEN_COMMAND"]);
+    return async () => {};
+  }
+  const folder = await mkdtemp(join(tmpdir(), "tidings-e2e-"));
+  const outputsFile = join(folder, "outputs.json");
+  const child = spawn(process.execPath, ["local/main.ts", "--port", "0", "--outputs", outputsFile], {
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const outputs = await readyOutputs(child, outputsFile);
+  project.provide("webSocketUrl", outputs.WebSocketUrl);
+  project.provide("tokenUrl", outputs.TokenUrl);
+  project.provide("tokenCommand", undefined);
+  return async () => {
+    const ended = once(child, "exit");
+    child.kill("SIGTERM");
+    await ended;
+    await rm(folder, { recursive: true, force: true });
+  };
+}
+
+/** Waits until the child has written its outputs; what it said is in the error when it ends before. */
+async function readyOutputs(
+  child: ChildProcess,
+  file: string,
+): Promise<{ WebSocketUrl: string; TokenUrl: string }> {
+  const said: string[] = [];
+  if (!child.stdout || !child.stderr) throw new Error("the child has no output");
+  child.stderr.on("data", (chunk: Buffer) => said.push(chunk.toString()));
+  const ended = once(child, "exit").then(() => {
+    throw new Error(`the local system ended at start: ${said.join("")}`);
+  });
+  const ready = (async () => {
+    for await (const line of createInterface({ input: child.stdout ?? process.stdin })) {
+      said.push(`${line}\n`);
+      const text = await readFile(file, "utf8").catch(() => undefined);
+      if (text !== undefined) {
+        child.stdout?.resume();
+        return JSON.parse(text) as { WebSocketUrl: string; TokenUrl: string };
+      }
+    }
+    throw new Error(`the local system said nothing of its outputs: ${said.join("")}`);
+  })();
+  return await Promise.race([ready, ended]);
+}
+
+const run = promisify(execFile);
+
+/** Asks a deployment's own command for a token. */
+export async function tokenFromCommand(command: string, userId: string): Promise<string> {
+  const [file, ...args] = command.split(" ").filter((part) => part !== "");
+  if (file === undefined) throw new Error("the token command is empty");
+  const { stdout } = await run(file, [...args, userId]);
+  return stdout.trim();
+}
