@@ -7,6 +7,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { join } from "node:path";
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, importJWK, type JWK, SignJWT } from "jose";
 import type { Clock } from "../contracts.ts";
+import { readBody } from "../front/body.ts";
 
 /** Where the issuer answers on the platform's port. */
 export const issuerPath = "/_issuer";
@@ -80,7 +81,7 @@ export const createIssuer = async (options: IssuerOptions): Promise<Issuer> => {
       }
       if (path !== `${issuerPath}/token`) return fail(response, 404, `nothing at ${path}`);
       if (request.method !== "POST") return fail(response, 405, "POST a token request");
-      const parsed = parseTokenRequest(await readBody(request));
+      const parsed = parseTokenRequest((await readBody(request, maxBodyBytes))?.toString("utf8"));
       if (typeof parsed === "string") return fail(response, 400, parsed);
       return send(response, 200, JSON.stringify({ token: await token(parsed) }));
     },
@@ -134,17 +135,6 @@ const parseTokenRequest = (body: string | undefined): TokenRequest | string => {
 
 const isWholeUpTo = (value: unknown, limit: number): value is number =>
   typeof value === "number" && Number.isSafeInteger(value) && value <= limit;
-
-/** The body; undefined when it is too large. */
-const readBody = async (request: IncomingMessage): Promise<string | undefined> => {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size <= maxBodyBytes) chunks.push(chunk);
-  }
-  return size > maxBodyBytes ? undefined : Buffer.concat(chunks).toString("utf8");
-};
 
 /** A page on this machine may ask for tokens; a page from elsewhere that a developer has open may not. */
 const allowLocalBrowsers = (request: IncomingMessage, response: ServerResponse): void => {

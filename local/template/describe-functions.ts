@@ -16,6 +16,9 @@ export interface DescribedFunction {
   readonly variables: Readonly<Record<string, string>>;
   readonly reservedConcurrency?: number;
   readonly roleName: string;
+  readonly logGroupName: string;
+  /** True where LoggingConfig asks for JSON. */
+  readonly logsJson: boolean;
 }
 
 export const describeFunctions = (resolver: Resolver, stacks: readonly Stack[]): DescribedFunction[] =>
@@ -38,6 +41,8 @@ export const describeFunctions = (resolver: Resolver, stacks: readonly Stack[]):
         reservedConcurrency: read.number("ReservedConcurrentExecutions", 0),
       }),
       roleName: roleNameOf(read.text("Role")),
+      logGroupName: textOf(read.object("LoggingConfig")["LogGroup"] ?? `/aws/lambda/${name}`),
+      logsJson: read.object("LoggingConfig")["LogFormat"] === "JSON",
     };
   });
 
@@ -105,10 +110,19 @@ export const describeRoles = (resolver: Resolver): Map<string, JsonObject[]> => 
 
 const documentOf = (read: PropertyReader): JsonObject => read.object("PolicyDocument");
 
-/**
- * Roles that Lambda may assume, by name. AWS refuses to create a function whose role it may not.
- */
-export const rolesLambdaMayAssume = (resolver: Resolver): ReadonlySet<string> => {
+/** Functions that AWS would not create, a line each: their role is unknown, or Lambda may not assume it. */
+export const refusedFunctions = (resolver: Resolver, functions: readonly DescribedFunction[]): string[] => {
+  const roles = new Set(ofType(resolver, "AWS::IAM::Role").map((role) => resolver.identity(role).name));
+  const assumable = rolesLambdaMayAssume(resolver);
+  return functions.flatMap(({ logicalId, roleName }) => {
+    const where = `AWS::Lambda::Function (${logicalId})`;
+    if (!roles.has(roleName)) return [`${where}: role ${roleName} is not in the template`];
+    if (!assumable.has(roleName)) return [`${where}: role ${roleName} cannot be assumed by Lambda`];
+    return [];
+  });
+};
+
+const rolesLambdaMayAssume = (resolver: Resolver): ReadonlySet<string> => {
   const names = ofType(resolver, "AWS::IAM::Role").filter((resource) => {
     const statements = [
       readProperties(resolver, resource).object("AssumeRolePolicyDocument")["Statement"],
@@ -124,28 +138,6 @@ export const rolesLambdaMayAssume = (resolver: Resolver): ReadonlySet<string> =>
   });
   return new Set(names.map((resource) => resolver.identity(resource).name));
 };
-
-/** Who may call a function: one `AWS::Lambda::Permission`. */
-export interface DescribedPermission {
-  readonly functionName: string;
-  readonly principal: string;
-  readonly sourceArn?: string;
-}
-
-export const describePermissions = (resolver: Resolver): DescribedPermission[] =>
-  ofType(resolver, "AWS::Lambda::Permission").map((resource) => {
-    const read = readProperties(resolver, resource);
-    const account = read.optionalText("SourceAccount");
-    if (account !== undefined && account !== resolver.place.accountId) {
-      throw read.fault(`SourceAccount ${account} is not the local account ${resolver.place.accountId}`);
-    }
-    const sourceArn = read.optionalText("SourceArn");
-    return {
-      functionName: functionNameOf(read.text("FunctionName")),
-      principal: read.text("Principal"),
-      ...(sourceArn !== undefined && { sourceArn }),
-    };
-  });
 
 /** The function's name, from its name or its ARN. */
 export const functionNameOf = (nameOrArn: string): string =>

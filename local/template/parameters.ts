@@ -1,6 +1,6 @@
 /** Values of a template's parameters: given or by default, and checked against the template's own rules. */
 import type { JsonObject, JsonValue } from "../contracts.ts";
-import { isObject, textOf } from "./load.ts";
+import { isObject, section, type Stack, textOf } from "./load.ts";
 
 /** Put into every template by the CDK for its bootstrap check, which has nothing to look at here. */
 const bootstrapParameter = "BootstrapVersion";
@@ -79,4 +79,22 @@ const checkNumber = (where: string, declaration: JsonObject, value: string): voi
   if (max !== undefined && number > Number(max)) {
     refuse(where, declaration, `is over MaxValue ${textOf(max)}: ${value}`);
   }
+};
+
+/**
+ * The given values, and those of `offered` that some template declares.
+ * Throws naming a given parameter that none of them has.
+ */
+export const parametersFor = (
+  stacks: readonly Stack[],
+  given: Readonly<Record<string, string>>,
+  offered: Readonly<Record<string, string>>,
+): Record<string, string> => {
+  const declared = new Set(
+    stacks.flatMap((stack) => Object.keys(section(stack.template, "Parameters", `stack ${stack.name}`))),
+  );
+  const unknown = Object.keys(given).find((name) => !declared.has(name));
+  if (unknown !== undefined) throw new Error(`no stack has a parameter ${unknown}`);
+  const wanted = Object.entries(offered).filter(([name]) => declared.has(name));
+  return { ...Object.fromEntries(wanted), ...given };
 };

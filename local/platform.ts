@@ -1,0 +1,282 @@
+/**
+ * Runs a cloud assembly on this machine: reads its templates, refuses what it does not support, makes the
+ * tables, queues and buckets, opens the WebSocket API and wires functions and event source mappings, all behind
+ * one port of 127.0.0.1.
+ */
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import type { Clock, Gateway, GatewayLimits, GatewaySpec, JsonObject, Mapping } from "./contracts.ts";
+import { createDynamoEngine, type LocalDynamoEngine } from "./dynamodb/engine.ts";
+import { createDispatcher, type Dispatcher } from "./front/dispatch.ts";
+import { type Credentials, createPrincipals, type Principals } from "./front/principals.ts";
+import { openFront } from "./front/server.ts";
+import { createGateway } from "./gateway/gateway.ts";
+import { createAuthorizer } from "./iam/authorizer.ts";
+import { createIssuer, type Issuer } from "./issuer/issuer.ts";
+import type { LocalLambdaRuntime } from "./lambda/runtime.ts";
+import { localizer } from "./start/addresses.ts";
+import { startFunctions } from "./start/functions.ts";
+import { gatewayAccess } from "./start/gateway-access.ts";
+import { type OnLog, platformLog } from "./start/log.ts";
+import { allIdle, refusedMappings, startMappings } from "./start/mappings.ts";
+import { type LocalQueues, startQueues } from "./start/queues.ts";
+import { Teardown } from "./start/teardown.ts";
+import { describeApi } from "./template/describe-api.ts";
+import {
+  type DescribedFunction,
+  describeFunctions,
+  describeRoles,
+  refusedFunctions,
+  refusedResourcePolicies,
+} from "./template/describe-functions.ts";
+import { describeMappings } from "./template/describe-mappings.ts";
+import { describeTables } from "./template/describe-tables.ts";
+import { loadAssembly, type Stack } from "./template/load.ts";
+import { parametersFor } from "./template/parameters.ts";
+import { createResolver, type Resolver, TemplateError } from "./template/resolve.ts";
+import { refuse, refusedInTemplates, refusedProperties } from "./template/supported.ts";
+
+export interface PlatformOptions {
+  /** Folder of the cloud assembly (`cdk.out`). */
+  readonly assemblyDir: string;
+  /** 0: any free one. */
+  readonly port: number;
+  /** Keeps tables, queues, objects and the issuer's key between runs. @default memory only */
+  readonly dataDir?: string;
+  /** Values of the templates' parameters; those of the token issuer are filled in. */
+  readonly parameters?: Readonly<Record<string, string>>;
+  /** For tests alone. @default API Gateway's own */
+  readonly gatewayLimits?: Partial<GatewayLimits>;
+  /** @default Date.now */
+  readonly clock?: Clock;
+  /** Execution environments of one function at a time. */
+  readonly maxEnvironments?: number;
+  /** Lines of the functions and of the platform. @default none are kept */
+  readonly onLog?: OnLog;
+  /** Where compiled code of the functions is kept between runs, for a quicker start. */
+  readonly compileCacheFolder?: string;
+  /** Changes each stack's template before it is read. For tests alone. */
+  readonly mutateTemplate?: (template: JsonObject) => void;
+}
+
+export interface Platform {
+  /** With the path of its stage. */
+  readonly webSocketUrl: string;
+  readonly tokenUrl: string;
+  /** Where all AWS services answer. */
+  readonly endpoint: string;
+  /** The template's outputs, with local addresses. */
+  readonly outputs: Readonly<Record<string, string>>;
+  readonly gateway: Gateway;
+  readonly lambda: LocalLambdaRuntime;
+  readonly dynamo: LocalDynamoEngine;
+  readonly queues: LocalQueues;
+  readonly mappings: readonly Mapping[];
+  readonly issuer: Issuer;
+  readonly dispatcher: Dispatcher;
+  readonly principals: Principals;
+  /** May do everything. */
+  readonly operator: Credentials;
+  readonly functions: readonly DescribedFunction[];
+  /** Resolves when no mapping has anything left to hand over. */
+  idle(): Promise<void>;
+  /** Kills the running environments of the functions whose name or logical id holds this; says how many. */
+  kill(functionNameOrLogicalIdPart: string): number;
+  /** Starts one environment of every function, one after the other. */
+  prewarm(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** Where the local stacks pretend to live. */
+const place = { accountId: "000000000000", region: "us-east-1" };
+const tokenAudience = "local";
+
+/**
+ * Starts the platform. Rejects, with everything that was started ended again, when the template needs what is
+ * not supported (all of it named, a line each) or the port is taken.
+ */
+export const startPlatform = async (options: PlatformOptions): Promise<Platform> => {
+  const teardown = new Teardown();
+  try {
+    return await start(options, teardown);
+  } catch (error) {
+    await teardown.run();
+    throw error;
+  }
+};
+
+const start = async (options: PlatformOptions, teardown: Teardown): Promise<Platform> => {
+  const clock = options.clock ?? Date.now;
+  const onLog = options.onLog ?? (() => {});
+  const log = platformLog(clock, onLog);
+  const { dataDir } = options;
+  if (dataDir !== undefined) mkdirSync(dataDir, { recursive: true });
+
+  const stacks = readStacks(options);
+  const front = await openFront(options.port);
+  teardown.add(async () => await front.close());
+  const endpoint = `http://127.0.0.1:${front.port}`;
+  const issuer = await createIssuer({
+    origin: endpoint,
+    audience: tokenAudience,
+    clock,
+    ...(dataDir !== undefined && { dataDir }),
+  });
+  const resolver = resolve(stacks, issuer, options);
+
+  const dynamo = await createDynamoEngine({
+    ...place,
+    clock,
+    ...(dataDir !== undefined && { dataDir: join(dataDir, "dynamodb") }),
+  });
+  teardown.add(async () => await dynamo.close());
+  const streams = await createTables(resolver, dynamo);
+  const queues = await startQueues(resolver, {
+    endpoint,
+    clock,
+    onLog,
+    ...(dataDir !== undefined && { dataDir }),
+  });
+  teardown.add(async () => await queues.close());
+
+  const authorizer = createAuthorizer(describeRoles(resolver), (line) => log.denied(line), place);
+  const functions = describeFunctions(resolver, stacks);
+  const mappings = describeMappings(resolver);
+  refuse([
+    ...refusedFunctions(resolver, functions),
+    ...refusedMappings(mappings, {
+      functions,
+      authorizer,
+      streams,
+      visibilityTimeouts: queues.visibilityTimeouts,
+    }),
+  ]);
+
+  const access = gatewayAccess(resolver, log);
+  const api = describeApi(resolver, (call) => access.nameCall(call));
+  const localize = localizer(api, front.port);
+  const principals = createPrincipals();
+  const lambda = startFunctions({
+    functions,
+    principals,
+    authorizer,
+    place,
+    endpoint,
+    localize,
+    clock,
+    onLog,
+    log,
+    ...(options.maxEnvironments !== undefined && { maxEnvironments: options.maxEnvironments }),
+    ...(options.compileCacheFolder !== undefined && { compileCacheFolder: options.compileCacheFolder }),
+  });
+  teardown.add(async () => await lambda.close());
+  let invocations = 0;
+  const invoke: LocalLambdaRuntime["invoke"] = async (functionName, event) => {
+    invocations += 1;
+    return await lambda.invoke(functionName, event);
+  };
+
+  const gateway = createGateway(api, {
+    invoke: access.guard(invoke),
+    clock,
+    endpointHost: `127.0.0.1:${front.port}`,
+    onLog: (entry) => log.gateway(entry),
+    ...(options.gatewayLimits !== undefined && { limits: options.gatewayLimits }),
+  });
+  const dispatcher = createDispatcher({ authorizer, dynamo, queues, gateway, stageArn: stageArn(api) });
+  front.serve({
+    principals,
+    dispatcher,
+    gateway,
+    stage: api.stage,
+    issuer,
+    objects: (request, response) => queues.objects(request, response),
+    isBucket: (name) => queues.isBucket(name),
+  });
+  const running = startMappings(mappings, streams, { dynamo, queues: queues.access, invoke, clock, onLog });
+  // First what makes work, then what does it.
+  teardown.add(async () => {
+    await Promise.all([gateway.close(), ...running.map(async (mapping) => await mapping.stop())]);
+  });
+
+  return {
+    webSocketUrl: `ws://127.0.0.1:${front.port}/${api.stage}`,
+    tokenUrl: issuer.tokenUrl,
+    endpoint,
+    outputs: outputsOf(resolver, localize),
+    gateway,
+    lambda,
+    dynamo,
+    queues,
+    mappings: running,
+    issuer,
+    dispatcher,
+    principals,
+    operator: principals.issue({ kind: "operator" }),
+    functions,
+    idle: async () => await allIdle(running, () => invocations),
+    kill: (part) =>
+      functions
+        .filter(({ functionName, logicalId }) => functionName.includes(part) || logicalId.includes(part))
+        .reduce((killed, { functionName }) => killed + lambda.kill(functionName), 0),
+    prewarm: async () => {
+      for (const { functionName } of functions) await lambda.prewarm(functionName);
+    },
+    stop: async () => await teardown.run(),
+  };
+};
+
+const readStacks = (options: PlatformOptions): Stack[] => {
+  const stacks = loadAssembly(options.assemblyDir);
+  const { mutateTemplate } = options;
+  if (mutateTemplate === undefined) return stacks;
+  return stacks.map((stack) => {
+    const template = structuredClone(stack.template);
+    mutateTemplate(template);
+    return { ...stack, template };
+  });
+};
+
+const resolve = (stacks: readonly Stack[], issuer: Issuer, options: PlatformOptions): Resolver => {
+  const parameters = parametersFor(stacks, options.parameters ?? {}, {
+    TokenIssuer: issuer.issuer,
+    TokenAudience: issuer.audience,
+    TokenJwksUrl: issuer.jwksUrl,
+  });
+  const refusals = refusedInTemplates(stacks);
+  try {
+    const resolver = createResolver(stacks, { place, parameters });
+    refuse([...refusals, ...refusedProperties(resolver), ...refusedResourcePolicies(resolver)]);
+    return resolver;
+  } catch (error) {
+    // What could not be resolved comes with what is not supported: mostly, that is why.
+    if (error instanceof TemplateError) refuse([...refusals, ...error.message.split("\n")]);
+    throw error;
+  }
+};
+
+/** Makes the tables; answers table names by stream ARN. */
+const createTables = async (resolver: Resolver, dynamo: LocalDynamoEngine): Promise<Map<string, string>> => {
+  const streams = new Map<string, string>();
+  for (const { resource, spec } of describeTables(resolver)) {
+    const { streamArn } = await dynamo.createTable(spec);
+    if (streamArn === undefined) continue;
+    resolver.setAttribute(resource, "StreamArn", streamArn);
+    streams.set(streamArn, spec.tableName);
+  }
+  return streams;
+};
+
+const stageArn = ({ region, accountId, apiId, stage }: GatewaySpec): string =>
+  `arn:aws:execute-api:${region}:${accountId}:${apiId}/${stage}`;
+
+/** By key; by `stack.key` where two stacks have outputs of the same key. */
+const outputsOf = (resolver: Resolver, localize: (text: string) => string): Record<string, string> => {
+  const outputs = resolver.outputs();
+  return Object.fromEntries(
+    outputs.map(({ stackName, key, value }) => {
+      const unique = outputs.filter((other) => other.key === key).length === 1;
+      return [unique ? key : `${stackName}.${key}`, localize(value)];
+    }),
+  );
+};
