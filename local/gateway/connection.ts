@@ -126,7 +126,10 @@ export class Connection {
 
   /** Closes it when a limit is passed, and finds out whether the peer is still there. */
   check(now: number, monotonicNow: number, livenessMs: number): void {
-    if (this.#ended) {
+    if (!this.open) {
+      // Its close frame came, but it keeps the socket: `close` comes with that frame's code when cut off.
+      if (!this.#ended)
+        this.#closeDeadline = Math.min(this.#closeDeadline, monotonicNow + CLOSE_HANDSHAKE_MS);
       if (monotonicNow >= this.#closeDeadline) this.#webSocket.terminate();
       return;
     }

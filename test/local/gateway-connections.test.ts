@@ -91,7 +91,7 @@ describe("@connections", () => {
   test("a client that does not answer the close frame is cut off after 2 seconds", async () => {
     const fresh = await lab.start({ livenessMs: 60_000 });
     const silent = await fresh.raw();
-    const cut = new Promise((resolve) => silent.once("close", resolve));
+    const cut = new Promise((resolve) => silent.once("end", resolve));
     silent.resume();
     await fresh.gateway.disconnect(connectionIdOf(lab.eventsOf("connect").at(-1)));
     const started = performance.now();
@@ -117,6 +117,22 @@ describe("$disconnect is invoked exactly once", () => {
     const { client, connectionId } = await system.open();
     client.socket.close();
     expect(await disconnectOf(connectionId)).toEqual([1005, "Client-side close frame status not set"]);
+  });
+
+  test("when the client sends its close frame but keeps the socket: no posts from then on", async () => {
+    const fresh = await lab.start();
+    const silent = await fresh.raw();
+    const connectionId = connectionIdOf(lab.eventsOf("connect").at(-1));
+    silent.resume();
+    // A masked close frame (the mask is zero) with code 4000.
+    silent.write(Buffer.from([0x88, 0x82, 0, 0, 0, 0, 4000 >> 8, 4000 & 0xff]));
+    await vi.waitFor(() => expect(fresh.gateway.get(connectionId)).rejects.toMatchObject(GONE));
+    expect(lab.eventsOf("disconnect", connectionId)).toEqual([]);
+    await vi.waitFor(() => expect(lab.eventsOf("disconnect", connectionId)).toHaveLength(1), {
+      timeout: 8000,
+    });
+    expect(await disconnectOf(connectionId)).toEqual([4000, ""]);
+    expect(fresh.gateway.size).toBe(0);
   });
 
   test("when the client's socket is cut", async () => {

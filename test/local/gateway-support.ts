@@ -182,6 +182,7 @@ export function gatewayLab() {
     );
     server.on("upgrade", (request, socket, head) => gateway.upgrade(request, socket, head));
     const clients: Client[] = [];
+    const raws: Socket[] = [];
     const client = (query = "", protocols: string[] = [], clientOptions: ClientOptions = {}): Client => {
       const made = new Client(`ws://${host}/dev${query}`, protocols, clientOptions);
       clients.push(made);
@@ -190,6 +191,7 @@ export function gatewayLab() {
     endings.push(async () => {
       for (const { socket } of clients) socket.terminate();
       await gateway.close();
+      for (const socket of raws) socket.destroy();
       server.closeAllConnections();
       server.close();
     });
@@ -220,10 +222,15 @@ export function gatewayLab() {
             );
           });
         }),
-      /** A WebSocket over bare TCP which never answers anything, pings included. */
+      /** A WebSocket over bare TCP which never answers anything, neither pings nor the end of the socket. */
       raw: async (): Promise<Socket> => {
-        const socket = connectTcp(Number(host.split(":")[1]), "127.0.0.1");
+        const socket = connectTcp({
+          port: Number(host.split(":")[1]),
+          host: "127.0.0.1",
+          allowHalfOpen: true,
+        });
         socket.on("error", () => {});
+        raws.push(socket);
         socket.write(
           `GET /dev HTTP/1.1\r\nHost: ${host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n` +
             "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n",
