@@ -115,6 +115,8 @@ describe("the parameter TokenJwksUrl", () => {
     "http://localhost.example.com/jwks.json",
     "http://127.0.0.1.example.com/",
     "http://127.0.0.1:80@example.com/",
+    "http://login.example.com/127.0.0.1/",
+    "http://example.com.localhost/jwks.json",
     "ftp://login.example.com/jwks.json",
     "https://",
     "https:///jwks.json",
