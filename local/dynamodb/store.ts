@@ -55,7 +55,7 @@ interface LoggedWrite {
 }
 type LogRecord =
   | ["table", TableSpec, createdAt: number, StoredStream | null]
-  | ["write", at: number, seq: number, LoggedWrite[], byTimeToLive: boolean, Idempotency | null]
+  | ["write", at: number, LoggedWrite[], byTimeToLive: boolean, Idempotency | null]
   | ["checkpoint", key: string, value: string]
   | ["seq", number]
   | ["item", table: string, Item]
@@ -142,7 +142,7 @@ export class Store {
           ? { t: table.name, d: keyOf(table, before?.item ?? {}) }
           : { t: table.name, n: after.item },
       );
-      this.#journal.append(asRecord(["write", at, this.#seq, writes, byTimeToLive, idempotency ?? null]));
+      this.#journal.append(asRecord(["write", at, writes, byTimeToLive, idempotency ?? null]));
     }
     this.#apply(effective, at, byTimeToLive, idempotency);
     this.#compactSoon();
@@ -264,8 +264,7 @@ export class Store {
         return;
       }
       case "write": {
-        const [, at, seq, writes, byTimeToLive, idempotency] = record;
-        this.#seq = seq;
+        const [, at, writes, byTimeToLive, idempotency] = record;
         for (const { t, n, d } of writes) {
           const table = this.#known(t);
           const entry = table.entryOf(n ?? d ?? {});

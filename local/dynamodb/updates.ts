@@ -13,14 +13,14 @@ import { attributeOf, copyValue, setOwn, typeOf } from "./values.ts";
 
 const wrongType = () => validationFault("An operand in the update expression has an incorrect data type");
 
-/** The value of a right-hand side: a copy, never a part of the old item or of the call. */
+/** The value of a right-hand side: the call's own (copied when it was taken in), or a copy of a part of the item. */
 const evaluate = (expression: Expression, item: Item, values: Item): AttributeValue => {
   const missing = () =>
     validationFault("The provided expression refers to an attribute that does not exist in the item");
   if (expression.kind === "value") {
     const value = attributeOf(values, expression.name);
     if (value === undefined) throw missing();
-    return copyValue(value);
+    return value;
   }
   if (expression.kind === "path") {
     const value = valueAt(item, expression.path);

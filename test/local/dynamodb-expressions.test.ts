@@ -31,6 +31,9 @@ describe("DynamoDB: update expressions", () => {
     expect(
       await updated(dynamo, avs({ n: 5 }), "SET n = n - :two, m = n + :two", avs({ ":two": 2 })),
     ).toEqual(avs({ n: 3, m: 7 }));
+    expect(
+      await updated(dynamo, { l: s("a", "b") }, "SET twin = l, l[0] = :v", avs({ ":v": "new" })),
+    ).toEqual({ l: s("new", "b"), twin: s("a", "b") });
   });
 
   test("if_not_exists and list_append work alone, together and under arithmetic", async () => {

@@ -82,15 +82,17 @@ const logOf = (dataDir: string) => {
 
 describe("DynamoDB: a data folder", () => {
   test.each([
-    ["its log", false],
-    ["its snapshot and log", true],
-  ])("keeps items, indexes, stream, checkpoints and tokens, read back from %s", async (_, compacting) => {
+    ["its log", "never"],
+    ["its snapshot and log", "between"],
+    ["its snapshot", "at the end"],
+  ])("keeps items, indexes, stream, checkpoints and tokens, read back from %s", async (_, compacted) => {
     const dataDir = tempFolder();
     const clock = testClock();
     const first = await open({ dataDir, clock });
     await work(first);
-    if (compacting) first.compact();
+    if (compacted === "between") first.compact();
     await put(first, entry(9));
+    if (compacted === "at the end") first.compact();
     const before = await stateOf(first);
     await first.close();
 

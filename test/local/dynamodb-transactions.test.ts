@@ -166,6 +166,21 @@ describe("DynamoDB: transactions", () => {
       name: "IdempotentParameterMismatchException",
     });
     expect(await get(dynamo, "other")).toBeUndefined();
+    // Not through the SDK, which writes members in an order of its own.
+    await dynamo.engine.call("TransactWriteItems", {
+      ClientRequestToken: "token-1",
+      TransactItems: [
+        {
+          Update: {
+            ExpressionAttributeValues: { ":one": { N: "1" } },
+            UpdateExpression: "ADD n :one",
+            Key: { id: { S: "n" } },
+            TableName: "Plain",
+          },
+        },
+      ],
+    });
+    expect(await get(dynamo, "n")).toEqual(avs({ id: "n", n: 1 }));
     dynamo.clock.advance(60_001);
     await transact(dynamo, [add], "token-1");
     expect(await get(dynamo, "n")).toEqual(avs({ id: "n", n: 2 }));
