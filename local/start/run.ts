@@ -1,5 +1,13 @@
 /** What `npm start` does: synthesize, start the platform, write its addresses, stop on a signal. */
-import { createWriteStream, mkdirSync, renameSync, rmSync, type WriteStream, writeFileSync } from "node:fs";
+import {
+  createWriteStream,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  type WriteStream,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { LogLine } from "../contracts.ts";
@@ -11,6 +19,7 @@ import { synthesize } from "./synthesize.ts";
 const projectDir = fileURLToPath(new URL("../..", import.meta.url));
 /** A stop that takes longer than this is cut off. */
 const stopLimitMs = 4_500;
+const parentCheckMs = 250;
 
 /** Runs until a signal. Resolves with the exit code. */
 export const run = async (args: readonly string[]): Promise<number> => {
@@ -31,12 +40,15 @@ export const run = async (args: readonly string[]): Promise<number> => {
   stopping.signal.addEventListener("abort", () => stopped.resolve());
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => stopping.abort());
 
+  stopWithNpm(stopping);
+
   const files = outputFiles(parsed.outputs);
   // A file of an earlier run would send clients to a port where nobody, or somebody else, answers.
   removeFiles(files);
-  const log = openLog();
+  const log = openLog(files.log);
+  const assembly = assemblyFolder();
   try {
-    const platform = await start(parsed, files, stopping.signal, log);
+    const platform = await start(parsed, files, assembly, stopping.signal, log);
     if (!stopping.signal.aborted) {
       void platform.prewarm().catch(() => {}); // an environment that cannot start says so in the log
       await stopped.promise;
@@ -49,23 +61,63 @@ export const run = async (args: readonly string[]): Promise<number> => {
   } catch (error) {
     removeFiles(files);
     if (stopping.signal.aborted) return 0;
+    if (error instanceof Error && typeof error.cause === "string") log.write(error.cause);
     console.error(`cannot start: ${whyNot(error, parsed)}`);
     return 1;
   } finally {
     log.end();
+    rmSync(assembly, { recursive: true, force: true });
+  }
+};
+
+/**
+ * npm runs its scripts by a shell that, told to end, does not tell us: then our parent is another process.
+ * Without npm the process may well outlive its parent, as a background job of a closed terminal.
+ */
+const stopWithNpm = (stopping: AbortController): void => {
+  if (process.env["npm_lifecycle_event"] === undefined) return;
+  const parent = process.ppid;
+  setInterval(() => {
+    if (process.ppid !== parent) stopping.abort();
+  }, parentCheckMs).unref();
+};
+
+const localDir = join(projectDir, ".local");
+
+/**
+ * A folder of this process's own, since functions are loaded from it for as long as it runs and another may be
+ * started meanwhile. Those of processes that were killed are removed.
+ */
+const assemblyFolder = (): string => {
+  const prefix = "cdk.out-";
+  mkdirSync(localDir, { recursive: true });
+  for (const name of readdirSync(localDir)) {
+    const owner = name.startsWith(prefix) ? Number(name.slice(prefix.length)) : undefined;
+    if (owner !== undefined && !isAlive(owner))
+      rmSync(join(localDir, name), { recursive: true, force: true });
+  }
+  return join(localDir, `${prefix}${process.pid}`);
+};
+
+const isAlive = (pid: number): boolean => {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
   }
 };
 
 const start = async (
   args: Arguments,
   files: OutputFiles,
+  outDir: string,
   signal: AbortSignal,
   log: WriteStream,
 ): Promise<Platform> => {
   const startedAt = performance.now();
   const assemblyDir = await synthesize({
     projectDir,
-    outDir: join(projectDir, ".local", "cdk.out"),
+    outDir,
     context: args.context,
     signal,
     ...(args.app !== undefined && { app: args.app }),
@@ -73,7 +125,7 @@ const start = async (
   const platform = await startPlatform({
     assemblyDir,
     port: args.port,
-    compileCacheFolder: join(projectDir, ".local", "compile-cache"),
+    compileCacheFolder: join(localDir, "compile-cache"),
     onLog: (line) => writeLine(line, log),
     ...(args.data !== undefined && { dataDir: resolve(args.data) }),
   });
@@ -91,15 +143,22 @@ interface OutputFiles {
   readonly outputs: string;
   /** The operator's access key, for the AWS command line. */
   readonly operator: string;
+  /** The log of the last run, which outlives it. */
+  readonly log: string;
 }
 
 const outputFiles = (outputs: string): OutputFiles => {
   const file = resolve(outputs);
-  return { outputs: file, operator: join(dirname(file), "operator.json") };
+  const folder = dirname(file);
+  return {
+    outputs: file,
+    operator: join(folder, "operator.json"),
+    log: join(folder, "log", "platform.jsonl"),
+  };
 };
 
 const removeFiles = (files: OutputFiles): void => {
-  for (const file of Object.values(files)) rmSync(file, { force: true });
+  for (const file of [files.outputs, files.operator]) rmSync(file, { force: true });
 };
 
 const writeAtomically = (file: string, content: object, mode: number): void => {
@@ -108,10 +167,9 @@ const writeAtomically = (file: string, content: object, mode: number): void => {
   renameSync(draft, file);
 };
 
-const openLog = (): WriteStream => {
-  const folder = join(projectDir, ".local", "log");
-  mkdirSync(folder, { recursive: true });
-  const stream = createWriteStream(join(folder, "platform.jsonl"));
+const openLog = (file: string): WriteStream => {
+  mkdirSync(dirname(file), { recursive: true });
+  const stream = createWriteStream(file);
   stream.on("error", () => {}); // the log on disk is a convenience: stdout has it all
   return stream;
 };

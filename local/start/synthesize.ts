@@ -26,7 +26,7 @@ export const synthesize = async (options: SynthesisOptions): Promise<string> => 
   const folder = resolve(projectDir, app);
   if (existsSync(join(folder, "manifest.json"))) return folder;
 
-  rmSync(outDir, { recursive: true, force: true });
+  rmSync(outDir, { recursive: true, force: true }); // a pid may come again
   const context = {
     ...readOptional(join(projectDir, "cdk.context.json")),
     ...(isObject(settings["context"]) ? settings["context"] : {}),
@@ -77,12 +77,14 @@ const runCommand = async (
   return { code: await promise, output: Buffer.concat(chunks).toString("utf8") };
 };
 
-/** The line that says why, of what a failed app wrote: its error, or else its last line. */
+/** What a failed app wrote that says why: a bundler's first error, the CDK's or Node's, or else its last line. */
 const reasonIn = (output: string): string => {
   const lines = output
     .split("\n")
     .map((line) => line.trim())
     .filter((line) => line !== "");
-  const last = lines.findLast((line) => !/^(Node\.js v|at )/.test(line));
-  return lines.find((line) => /^(\w+: )?\w*Error\b/.test(line)) ?? last ?? "it wrote nothing";
+  const bundling = lines.findIndex((line) => line.includes("[ERROR]"));
+  if (bundling >= 0) return lines.slice(bundling, bundling + 2).join(" in ");
+  const thrown = lines.find((line) => /^\[?«\w+»|^(\w+ )?\w*Error\b/.test(line));
+  return thrown ?? lines.findLast((line) => !/^(Node\.js v|at )/.test(line)) ?? "it wrote nothing";
 };

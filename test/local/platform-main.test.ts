@@ -5,7 +5,7 @@ import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { fixtureApp, fixtureAssembly } from "../support/assembly.ts";
+import { fixtureAssembly } from "../support/assembly.ts";
 import { connect } from "../support/socket.ts";
 
 let folder: string;
@@ -79,11 +79,31 @@ describe("npm start", () => {
   });
 
   it("synthesizes the app by its command, with the given context", async () => {
-    const started = start("--port", "0", "--app", `node ${fixtureApp}`, "--context", "color=red");
+    const started = start(
+      "--port",
+      "0",
+      "--app",
+      "node test/support/fixture-app/app.ts",
+      "--context",
+      "color=red",
+    );
     await started.says("Ready in");
     expect(JSON.parse(readFileSync(outputsFile, "utf8"))).toHaveProperty("TableName");
     started.child.kill("SIGINT");
     expect(await started.exit).toBe(0);
+  });
+
+  it("started by npm, ends when npm is ended and leaves it alone", async () => {
+    const app = await fixtureAssembly();
+    const npm = spawn("npm", ["start", "--", "--outputs", outputsFile, "--port", "0", "--app", app]);
+    children.push(npm);
+    await expect.poll(() => existsSync(outputsFile), { timeout: 30_000 }).toBe(true);
+    const { TokenUrl } = JSON.parse(readFileSync(outputsFile, "utf8")) as { TokenUrl: string };
+    npm.kill("SIGTERM");
+    await expect.poll(() => existsSync(outputsFile), { timeout: 5_000 }).toBe(false);
+    await expect
+      .poll(async () => await fetch(TokenUrl).then(String, () => "nobody there"), { timeout: 5_000 })
+      .toBe("nobody there");
   });
 
   it("ends a synthesis that is under way when it is told to stop", async () => {
@@ -125,6 +145,15 @@ describe("npm start that cannot start says why in one line and ends with 1", () 
     [["extra"], "Unexpected argument 'extra'"],
   ])("for %j", async (args, message) => {
     expect(await failure(...args)).toContain(message);
+  });
+
+  it("when the app's functions cannot be bundled, with the place; all it wrote is in the log", async () => {
+    const app = `echo '✘ [ERROR] Unexpected end of file'; echo; echo '    x.ts:2:0:'; echo more; exit 1`;
+    expect(await failure("--app", app)).toBe(
+      "cannot start: the CDK app failed: ✘ [ERROR] Unexpected end of file in x.ts:2:0:",
+    );
+    const log = readFileSync(join(folder, "made", "log", "platform.jsonl"), "utf8");
+    expect(log).toContain("more");
   });
 
   it("when the app fails", async () => {
