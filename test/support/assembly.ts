@@ -6,23 +6,32 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
-export const fixtureApp = join(root, "test/support/fixture-app/app.ts");
+/** The synthesized fixture app. */
+export const fixtureAssembly = async (): Promise<string> =>
+  await assemblyOf("test/support/fixture-app/app.ts", ["test/support/fixture-app"]);
 
 /**
- * The synthesized fixture app. A synthesis takes seconds, so it is kept under a name made of everything it
- * comes from; test files that run at once may both make it, and the first to finish is kept.
+ * The assembly of a CDK app. A synthesis takes seconds, so it is kept under a name made of everything it comes
+ * from; test files that run at once may both make it, and the first to finish is kept.
  */
-export const fixtureAssembly = async (): Promise<string> => {
-  const sources = join(root, "test/support/fixture-app");
-  const hash = createHash("sha256").update(readFileSync(join(root, "package-lock.json")));
-  for (const name of readdirSync(sources, { recursive: true, encoding: "utf8" }).sort()) {
-    if (name.endsWith(".ts")) hash.update(name).update(readFileSync(join(sources, name)));
+export const assemblyOf = async (app: string, sourceFolders: readonly string[]): Promise<string> => {
+  const hash = createHash("sha256")
+    .update(app)
+    .update(readFileSync(join(root, "package-lock.json")));
+  for (const folder of sourceFolders) {
+    for (const name of readdirSync(join(root, folder), { recursive: true, encoding: "utf8" }).sort()) {
+      if (name.endsWith(".ts"))
+        hash
+          .update(folder)
+          .update(name)
+          .update(readFileSync(join(root, folder, name)));
+    }
   }
   const kept = join(root, ".local/test-assemblies", hash.digest("hex").slice(0, 16));
   if (existsSync(kept)) return kept;
   mkdirSync(join(root, ".local/test-assemblies"), { recursive: true });
   const draft = mkdtempSync(join(root, ".local/test-assemblies/draft-"));
-  await promisify(execFile)(process.execPath, [fixtureApp], {
+  await promisify(execFile)(process.execPath, [join(root, app)], {
     cwd: root,
     env: { ...process.env, CDK_OUTDIR: draft },
   });

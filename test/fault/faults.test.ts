@@ -1,0 +1,120 @@
+import { randomUUID } from "node:crypto";
+import { setImmediate as turn } from "node:timers/promises";
+import { expect, test } from "vitest";
+import type { Client, EntryFrame, Frame } from "../e2e/client.ts";
+import { withoutAction } from "../support/platform.ts";
+import { startTidings, withoutResource } from "../support/tidings.ts";
+
+/** Sends until it is answered: where the function died, the gateway says so and the client tries again. */
+async function sendUntilAnswered(client: Client, chatId: string, fields: object): Promise<Frame> {
+  for (;;) {
+    const requestId = randomUUID();
+    const seen = client.frames.length;
+    client.sendRaw(JSON.stringify({ command: "sendMessage", requestId, chatId, message: "once", ...fields }));
+    const answer = await client.waitUntil(
+      () =>
+        client.frames
+          .slice(seen)
+          .find((frame) => frame.requestId === requestId || frame["message"] === "Internal server error"),
+      "an answer or the gateway's error",
+    );
+    if (answer.status === "SUCCESS") return answer;
+  }
+}
+
+test.each([
+  ["with after", { after: 0 }],
+  ["without after", {}],
+])(
+  "[SND2] [SND4] ten attempts over five connections %s, their functions killed in between: one entry",
+  async (_, fields) => {
+    await using tidings = await startTidings();
+    const { alice, bob, chatId } = await tidings.pair();
+    const others = ["laptop", "tablet", "watch", "desk"].map(
+      async (id) => await tidings.connect(alice.userId, id),
+    );
+    const devices = [alice, ...(await Promise.all(others))];
+
+    const clientMessageId = randomUUID();
+    const done = new AbortController();
+    const attempts = devices.map(async (device) => [
+      await sendUntilAnswered(device, chatId, { clientMessageId, ...fields }),
+      await sendUntilAnswered(device, chatId, { clientMessageId, ...fields }),
+    ]);
+    const answers = Promise.all(attempts).finally(() => done.abort());
+    let killed = 0;
+    while (!done.signal.aborted && killed < 12) {
+      await turn();
+      killed += tidings.platform.kill("SendMessage");
+    }
+    const places = (await answers).flat().map((reply) => JSON.stringify([reply["seq"], reply["messageId"]]));
+    expect(killed).toBeGreaterThan(0);
+    expect(new Set(places).size).toBe(1);
+    const history = (await bob.ask("getHistory", { chatId }))["entries"] as EntryFrame[];
+    expect(history.map((entry) => entry["clientMessageId"])).toEqual([clientMessageId]);
+  },
+);
+
+test.each(["FanOut", "Deliver", "UpdatePreviews"])(
+  "[DLV1] [LST2] %s killed while it works: the message is pushed and previewed all the same",
+  async (name) => {
+    await using tidings = await startTidings();
+    const { alice, bob, chatId } = await tidings.pair();
+    await alice.send(chatId, "first");
+    let killed = 0;
+    for (let turns = 0; killed === 0 && turns < 1_000_000; turns += 1) {
+      await turn();
+      killed += tidings.platform.kill(name);
+    }
+    expect(killed).toBeGreaterThan(0);
+    await alice.send(chatId, "second");
+    await bob.waitForSeqs(chatId, [2]);
+    const listed = async () => (await bob.ask("listChats"))["chats"];
+    await expect.poll(listed, { timeout: 60_000 }).toMatchObject([{ lastSeq: 2, unread: 2 }]);
+    if (name !== "Deliver") await bob.waitForSeqs(chatId, [1, 2]);
+    // A job whose consumer died is handed out again after its visibility timeout; sync does not wait for that.
+    expect((await bob.sync()).events.map(({ seq }) => seq)).toEqual([1, 2]);
+  },
+);
+
+test("[DLV3] with the stream cut off, nothing is pushed, and sync is complete all the same", async () => {
+  const cut = withoutResource("AWS::Lambda::EventSourceMapping", "FanOut");
+  await using tidings = await startTidings({ mutateTemplate: cut });
+  const { alice, bob, chatId } = await tidings.pair();
+  const before = Date.now();
+  await alice.send(chatId, "only in the log");
+  const { events, asOf } = await bob.sync();
+  expect(events.map(({ message }) => message)).toEqual(["only in the log"]);
+  expect(asOf).toBeGreaterThan(before - 5_000);
+  await bob.ack(chatId, 1);
+  expect((await bob.sync()).events).toEqual([]);
+  expect(bob.pushed()).toEqual([]);
+});
+
+test("[SEC1] without its grant a function's call is denied as in AWS, and the log names the statement", async () => {
+  await using tidings = await startTidings({ mutateTemplate: withoutAction("dynamodb:PutItem") });
+  const [alice, bob] = [await tidings.connect("alice"), await tidings.connect("bob")];
+  const refused = await alice.request("createChat", { participants: [bob.userId] });
+  expect(refused.error).toMatchObject({ code: "internal", retryable: true });
+  expect(JSON.stringify(refused)).not.toMatch(/arn:|dynamodb/i);
+  const logged = tidings.lines.map((line) => JSON.stringify(line)).join("\n");
+  expect(logged).toContain("AccessDeniedException");
+  expect(logged).toMatch(/"missingStatement":.*"dynamodb:PutItem"/);
+  expect(await alice.request("listChats")).toMatchObject({ status: "SUCCESS" });
+});
+
+test("[SEC3] no log line holds a message's text or a token", async () => {
+  await using tidings = await startTidings();
+  const { alice, bob, chatId } = await tidings.pair();
+  const secret = `secret ${randomUUID()}`;
+  await alice.send(chatId, secret);
+  await bob.waitForSeqs(chatId, [1]);
+  alice.sendRaw(`{"command":"sendMessage","message":"${secret}"`);
+  await alice.waitFor(({ status }) => status === "FAILURE");
+  await alice.request("sendMessage", { chatId, message: secret, clientMessageId: secret });
+  await tidings.platform.idle();
+  const logged = tidings.lines.map((line) => JSON.stringify(line)).join("\n");
+  expect(logged).toContain(alice.userId);
+  expect(logged).not.toContain(secret);
+  expect(logged).not.toContain("eyJ");
+});
