@@ -128,6 +128,26 @@ describe("queues and buckets on disk", () => {
     expect(await receive(queues, "dead")).toEqual([]);
   });
 
+  test("dead letters outlive a restart in the queue they moved to", async () => {
+    const first = await serve();
+    createAll(first.queues);
+    await send(first.queues, "jobs", "poison");
+    await first.queues.call("ReceiveMessage", { QueueUrl: urlOf("jobs"), VisibilityTimeout: 0 });
+    await vi.waitFor(async () => {
+      expect(await receive(first.queues, "jobs")).toEqual([]);
+      expect(await receive(first.queues, "dead")).toHaveLength(1);
+    });
+    await close(first);
+
+    const { queues } = await serve();
+    createAll(queues);
+    const QueueUrl = urlOf("dead");
+    const AttributeNames = ["ApproximateNumberOfMessagesNotVisible"];
+    const { Attributes } = await queues.call("GetQueueAttributes", { QueueUrl, AttributeNames });
+    expect(Attributes).toEqual({ ApproximateNumberOfMessagesNotVisible: "1" });
+    expect(await receive(queues, "jobs")).toEqual([]);
+  });
+
   test("two processes do not share a data folder", async () => {
     await serve();
     await expect(serve()).rejects.toThrow(/in use/);

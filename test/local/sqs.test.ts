@@ -316,6 +316,17 @@ describe("SQS: a FIFO queue", () => {
     expect(bodies(await polling)).toEqual(["2", "3"]);
   });
 
+  test("a group stays held by its last message in flight, though an earlier one was given back", async () => {
+    const url = create("jobs.fifo");
+    for (const body of ["1", "2", "3"]) await put(url, "a", body);
+    const [first, second] = await receive(url, { MaxNumberOfMessages: 2 });
+    const giveBack = { QueueUrl: url, ReceiptHandle: first?.ReceiptHandle, VisibilityTimeout: 0 };
+    await served.sqs.send(new ChangeMessageVisibilityCommand(giveBack));
+    expect(await receive(url)).toEqual([]);
+    await remove(url, second);
+    expect(bodies(await receive(url))).toEqual(["1", "3"]);
+  });
+
   test("failed messages come back in their order, before those behind them", async () => {
     const url = create("jobs.fifo", { VisibilityTimeout: 1 });
     for (const body of ["1", "2", "3"]) await put(url, "a", body);
