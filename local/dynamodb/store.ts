@@ -7,7 +7,7 @@
 import { setImmediate } from "node:timers";
 import type { Clock, JsonValue, TableSpec } from "../contracts.ts";
 import { AwsFault } from "../contracts.ts";
-import { Journal } from "./journal.ts";
+import { Journal } from "../journal.ts";
 import { tokenNumber } from "./keys.ts";
 import { RETENTION_IN_MEMORY, RETENTION_ON_DISK, Stream } from "./streams.ts";
 import type { Entry } from "./table.ts";

@@ -1,7 +1,7 @@
 /** All queues of the platform, and their journal on disk where there is a data folder. */
 
 import type { Clock, JsonValue } from "../contracts.ts";
-import { Journal } from "../dynamodb/journal.ts";
+import { Journal } from "../journal.ts";
 import type { QueueEvent } from "./queue-events.ts";
 import { noSuchQueue } from "./queue-faults.ts";
 import { Queue } from "./queue.ts";

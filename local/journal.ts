@@ -8,7 +8,7 @@
 import fs from "node:fs";
 import path from "node:path";
 import { crc32 } from "node:zlib";
-import type { JsonValue } from "../contracts.ts";
+import type { JsonValue } from "./contracts.ts";
 
 const READ_BYTES = 1 << 20;
 const LINE_END = 10;
