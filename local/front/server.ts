@@ -75,7 +75,9 @@ const answer = async (
   try {
     if (url.startsWith(`${issuerPath}/`)) return await services.issuer.handle(request, response);
     const scope = signingScope(request.headers.authorization, url);
-    if (scope === undefined) return await answerUnsigned(services, request, response);
+    // A preflight is never signed, though a presigned URL that it asks about carries a signature.
+    if (scope === undefined || request.method === "OPTIONS")
+      return await answerUnsigned(services, request, response);
     if (!isService(scope.service)) {
       throw new AwsFault(
         "UnknownOperationException",

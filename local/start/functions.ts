@@ -4,6 +4,7 @@ import type { Principals } from "../front/principals.ts";
 import { createLambdaRuntime, type LocalLambdaRuntime } from "../lambda/runtime.ts";
 import type { DescribedFunction } from "../template/describe-functions.ts";
 import type { Place } from "../template/names.ts";
+import type { OnUsage } from "../usage.ts";
 import { functionSpec } from "./environment.ts";
 import type { OnLog, PlatformLog } from "./log.ts";
 
@@ -18,6 +19,7 @@ export interface FunctionParts {
   readonly maxEnvironments?: number;
   readonly compileCacheFolder?: string;
   readonly onLog: OnLog;
+  readonly onUsage: OnUsage;
   readonly log: PlatformLog;
 }
 
@@ -27,6 +29,7 @@ export const startFunctions = (parts: FunctionParts): LocalLambdaRuntime => {
   const silent = new Set(parts.functions.filter((of) => !mayLog(of, parts)).map((of) => of.functionName));
   const lambda = createLambdaRuntime({
     clock,
+    onUsage: parts.onUsage,
     onLog: (line) => {
       if (!silent.has(line.functionName)) parts.onLog(line);
     },

@@ -7,6 +7,8 @@ import { queuePermissions } from "../front/sqs-permissions.ts";
 import { createQueues } from "../sqs/queues.ts";
 import { ofType, readerOf, readProperties } from "../template/read-properties.ts";
 import type { Resolver } from "../template/resolve.ts";
+import type { OnUsage } from "../usage.ts";
+import { meteredQueues } from "./metered-queues.ts";
 
 /** SQS's own, where the template has none. */
 const defaultVisibilitySec = 30;
@@ -26,6 +28,7 @@ export interface QueueOptions {
   readonly endpoint: string;
   readonly clock: Clock;
   readonly onLog: (line: LogLine) => void;
+  readonly onUsage: OnUsage;
   readonly dataDir?: string;
 }
 
@@ -50,9 +53,8 @@ export const startQueues = async (resolver: Resolver, options: QueueOptions): Pr
     );
   }
   return {
-    access: queues.access,
+    ...meteredQueues(queues, options.onUsage),
     visibilityTimeouts,
-    call: async (operation, input, signal) => await queues.call(operation, input, signal),
     permissions: (operation, input) => queuePermissions(place, operation, input),
     isBucket: (name) => buckets.has(name),
     objects: withCors(buckets, (request, response) => queues.handle(request, response)),

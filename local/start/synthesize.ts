@@ -1,7 +1,7 @@
 /** Makes the cloud assembly of a CDK app as the cdk command does, without AWS credentials or network. */
 import { spawn } from "node:child_process";
 import { existsSync, readFileSync, rmSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { delimiter, dirname, join, resolve } from "node:path";
 import type { JsonObject, JsonValue } from "../contracts.ts";
 import { isObject } from "../template/load.ts";
 
@@ -35,7 +35,13 @@ export const synthesize = async (options: SynthesisOptions): Promise<string> => 
   const { code, output } = await runCommand(app, {
     cwd: projectDir,
     signal: options.signal,
-    env: { ...process.env, CDK_OUTDIR: outDir, CDK_CONTEXT_JSON: JSON.stringify(context) },
+    env: {
+      ...process.env,
+      // The app's `node` is the one that runs this, also where it was not npm that started it.
+      PATH: [dirname(process.execPath), process.env["PATH"]].join(delimiter),
+      CDK_OUTDIR: outDir,
+      CDK_CONTEXT_JSON: JSON.stringify(context),
+    },
   });
   if (code !== 0) throw new Error(`the CDK app failed: ${reasonIn(output)}`, { cause: output });
   if (!existsSync(join(outDir, "manifest.json"))) throw new Error(`the CDK app "${app}" wrote no assembly`);

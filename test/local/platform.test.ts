@@ -203,6 +203,29 @@ describe("the front, by the AWS SDK", () => {
     ).rejects.toMatchObject({ name: "GoneException", $metadata: { httpStatusCode: 410 } });
   });
 
+  it("lets pages of the origins that a bucket's rules name put objects, and no others", async () => {
+    const { accessKeyId } = test.platform.operator;
+    const credential = encodeURIComponent(`${accessKeyId}/20260101/us-east-1/s3/aws4_request`);
+    const url = `${test.platform.endpoint}/${test.platform.outputs["BucketName"]}/k?X-Amz-Credential=${credential}`;
+    const preflight = async (origin: string): Promise<Response> =>
+      await fetch(url, {
+        method: "OPTIONS",
+        headers: {
+          origin,
+          "access-control-request-method": "PUT",
+          "access-control-request-headers": "content-type",
+        },
+      });
+    const allowed = await preflight("http://localhost:3000");
+    expect(allowed.status).toBe(200);
+    expect(allowed.headers.get("access-control-allow-origin")).toBe("http://localhost:3000");
+    expect(allowed.headers.get("access-control-allow-headers")).toBe("content-type");
+    expect((await preflight("https://example.com")).status).toBe(403);
+    const put = await fetch(url, { method: "PUT", body: "x", headers: { origin: "http://localhost:3000" } });
+    expect(put.status).toBe(200);
+    expect(put.headers.get("access-control-expose-headers")).toBe("ETag");
+  });
+
   it("refuses what is not signed, and a service it does not have by name", async () => {
     expect((await fetch(test.platform.endpoint)).status).toBe(403);
     const authorization = `AWS4-HMAC-SHA256 Credential=${test.platform.operator.accessKeyId}/20260101/us-east-1/sns/aws4_request`;

@@ -22,7 +22,7 @@ import { Architecture, FilterCriteria, FilterRule, Runtime, StartingPosition } f
 import { DynamoEventSource, SqsDlq, SqsEventSource } from "aws-cdk-lib/aws-lambda-event-sources";
 import { NodejsFunction, OutputFormat } from "aws-cdk-lib/aws-lambda-nodejs";
 import { LogGroup, RetentionDays } from "aws-cdk-lib/aws-logs";
-import { BlockPublicAccess, Bucket } from "aws-cdk-lib/aws-s3";
+import { BlockPublicAccess, Bucket, HttpMethods } from "aws-cdk-lib/aws-s3";
 import { Queue } from "aws-cdk-lib/aws-sqs";
 
 const app = new App();
@@ -61,6 +61,15 @@ const jobs = new Queue(stack, "Jobs", {
 });
 const bucket = new Bucket(stack, "Media", {
   blockPublicAccess: BlockPublicAccess.BLOCK_ALL,
+  cors: [
+    {
+      allowedMethods: [HttpMethods.PUT],
+      allowedOrigins: ["http://localhost:*"],
+      allowedHeaders: ["*"],
+      exposedHeaders: ["ETag"],
+      maxAge: 60,
+    },
+  ],
   removalPolicy: RemovalPolicy.DESTROY,
 });
 
