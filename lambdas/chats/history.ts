@@ -35,9 +35,9 @@ export async function getHistory(
     ? await deps.log.readFrom(chatId, Math.max(after + 1, membership.joinedSeq), limit)
     : await deps.log.readBack(chatId, before ?? Number.MAX_SAFE_INTEGER, limit);
   // A page of nothing but expired entries would leave the client without a seq to go on from.
-  while (forward) {
+  for (;;) {
     const last = entries.at(-1);
-    if (!last || !more || entries.some(sees)) break;
+    if (!forward || !last || !more || entries.some(sees)) break;
     ({ entries, more } = await deps.log.readFrom(chatId, last.seq + 1, limit));
   }
   const seen = entries.filter(sees);
