@@ -35,6 +35,7 @@ import { loadAssembly, type Stack } from "./template/load.ts";
 import { parametersFor } from "./template/parameters.ts";
 import { createResolver, type Resolver, TemplateError } from "./template/resolve.ts";
 import { refuse, refusedInTemplates, refusedProperties } from "./template/supported.ts";
+import type { OnUsage } from "./usage.ts";
 
 export interface PlatformOptions {
   /** Folder of the cloud assembly (`cdk.out`). */
@@ -53,6 +54,8 @@ export interface PlatformOptions {
   readonly maxEnvironments?: number;
   /** Lines of the functions and of the platform. @default none are kept */
   readonly onLog?: OnLog;
+  /** Told of what a cloud would bill, beside DynamoDB's units. @default nobody is */
+  readonly onUsage?: OnUsage;
   /** Where compiled code of the functions is kept between runs, for a quicker start. */
   readonly compileCacheFolder?: string;
   /** Changes each stack's template before it is read. For tests alone. */
@@ -108,6 +111,7 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
 const start = async (options: PlatformOptions, teardown: Teardown): Promise<Platform> => {
   const clock = options.clock ?? Date.now;
   const onLog = options.onLog ?? (() => {});
+  const onUsage = options.onUsage ?? (() => {});
   const log = platformLog(clock, onLog);
   const { dataDir } = options;
   if (dataDir !== undefined) mkdirSync(dataDir, { recursive: true });
@@ -135,6 +139,7 @@ const start = async (options: PlatformOptions, teardown: Teardown): Promise<Plat
     endpoint,
     clock,
     onLog,
+    onUsage,
     ...(dataDir !== undefined && { dataDir }),
   });
   teardown.add(async () => await queues.close());
@@ -165,6 +170,7 @@ const start = async (options: PlatformOptions, teardown: Teardown): Promise<Plat
     localize,
     clock,
     onLog,
+    onUsage,
     log,
     ...(options.maxEnvironments !== undefined && { maxEnvironments: options.maxEnvironments }),
     ...(options.compileCacheFolder !== undefined && { compileCacheFolder: options.compileCacheFolder }),
@@ -181,6 +187,7 @@ const start = async (options: PlatformOptions, teardown: Teardown): Promise<Plat
     clock,
     endpointHost: `127.0.0.1:${front.port}`,
     onLog: (entry) => log.gateway(entry),
+    onUsage,
     ...(options.gatewayLimits !== undefined && { limits: options.gatewayLimits }),
   });
   const dispatcher = createDispatcher({ authorizer, dynamo, queues, gateway, stageArn: stageArn(api) });

@@ -19,6 +19,7 @@ import {
   type GatewaySpec,
   type Invoke,
 } from "../contracts.ts";
+import type { OnUsage } from "../usage.ts";
 import { Connection, type ConnectionEvents } from "./connection.ts";
 import { disconnectEvent } from "./events.ts";
 import { badRequest, Handshakes } from "./handshake.ts";
@@ -44,6 +45,8 @@ export interface GatewayOptions {
   readonly limits?: Partial<GatewayLimits>;
   readonly clock: Clock;
   readonly onLog?: (entry: GatewayLogEntry) => void;
+  /** Told of every message, in either direction. @default nobody is */
+  readonly onUsage?: OnUsage;
   /** `host:port` under which clients and handlers reach this gateway. */
   readonly endpointHost: string;
   /** After this silence a peer is pinged; after as much again without an answer it is gone. @default idleMs / 4 */
@@ -86,9 +89,9 @@ class LocalGateway implements Gateway {
   #closed = false;
 
   constructor(spec: GatewaySpec, options: GatewayOptions) {
-    const { clock, endpointHost, invoke, onLog = () => {} } = options;
+    const { clock, endpointHost, invoke, onLog = () => {}, onUsage = () => {} } = options;
     const limits = { ...AWS_LIMITS, ...options.limits };
-    this.#setting = { spec, limits, clock, endpointHost, log: onLog };
+    this.#setting = { spec, limits, clock, endpointHost, log: onLog, onUsage };
     for (const { routeKey, authorizer, integration } of spec.routes) {
       if (authorizer !== undefined && routeKey !== "$connect")
         throw new Error(`route ${routeKey}: only $connect can have an authorizer`);
@@ -154,6 +157,7 @@ class LocalGateway implements Gateway {
       throw new AwsFault("BadRequestException", "Binary data is not supported by WebSocket APIs", 400);
     if (!connection.send(data))
       throw new AwsFault("LimitExceededException", "The client's buffer is full", 429);
+    this.#setting.onUsage({ service: "api-gateway", kind: "posted", bytes: data.byteLength });
   }
 
   // oxlint-disable-next-line typescript/require-await

@@ -32,6 +32,7 @@ export class MessageRoutes {
 
   /** Messages of one connection run side by side: API Gateway promises no order between them. */
   handle(connection: Connection, body: string): void {
+    this.#setting.onUsage({ service: "api-gateway", kind: "received", bytes: Buffer.byteLength(body) });
     const requestId = newId();
     const route = this.#select(body);
     if (route === undefined) this.#error(connection, "Forbidden", requestId);
@@ -101,7 +102,12 @@ export class MessageRoutes {
   }
 
   #send(connection: Connection, text: string, requestId: string): void {
-    if (!connection.open || connection.send(Buffer.from(text))) return;
+    if (!connection.open) return;
+    const bytes = Buffer.from(text);
+    if (connection.send(bytes)) {
+      this.#setting.onUsage({ service: "api-gateway", kind: "sent", bytes: bytes.byteLength });
+      return;
+    }
     // It has not read for a megabyte: a lost reply would be silent, a lost connection is not.
     const { connectionId } = connection.facts;
     this.#setting.log({

@@ -1,6 +1,7 @@
 /** What the parts of the gateway share: its limits, its log, and the facts of a connection. */
 import { randomBytes } from "node:crypto";
 import type { Clock, ConnectionInfo, GatewayLimits, GatewaySpec, JsonObject } from "../contracts.ts";
+import type { OnUsage } from "../usage.ts";
 
 /** API Gateway's quotas for WebSocket APIs; none of them can be raised there. */
 export const AWS_LIMITS: GatewayLimits = {
@@ -36,6 +37,7 @@ export interface Setting {
   /** `host:port` of the endpoint: the `domainName` of events, which handlers post back to. */
   readonly endpointHost: string;
   readonly log: (entry: GatewayLogEntry) => void;
+  readonly onUsage: OnUsage;
 }
 
 /** What is known of a connection from its handshake on. */

@@ -13,6 +13,8 @@ export interface PoolOptions {
   readonly compileCacheFolder: string | undefined;
   readonly clock: () => number;
   onLog(level: string, message: JsonValue, requestId: string | undefined): void;
+  /** An event has run for so long, whatever came of it; the time that it waited is not among it. */
+  onRun(durationMs: number): void;
 }
 
 interface Waiting {
@@ -62,7 +64,7 @@ export class FunctionPool {
       if (environment === undefined) {
         this.#waiting.push({ event, settle });
         this.#grow();
-      } else environment.run(event, settle);
+      } else this.#run(environment, { event, settle });
     });
   }
 
@@ -102,6 +104,14 @@ export class FunctionPool {
     await Promise.all([...this.#all].map(async (environment) => await environment.close()));
   }
 
+  #run(environment: Environment, { event, settle }: Waiting): void {
+    const startedAt = performance.now();
+    environment.run(event, (result) => {
+      this.#options.onRun(performance.now() - startedAt);
+      settle(result);
+    });
+  }
+
   #grow(): void {
     while (this.#starting < this.#waiting.length && this.#all.size < this.#limit) this.#start();
   }
@@ -139,7 +149,7 @@ export class FunctionPool {
     for (const resolve of this.#warming.splice(0)) resolve(undefined);
     const next = this.#waiting.shift();
     if (next !== undefined) {
-      environment.run(next.event, next.settle);
+      this.#run(environment, next);
       return;
     }
     environment.idleSince = this.#options.clock();

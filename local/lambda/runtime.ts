@@ -15,6 +15,7 @@ import {
   type LambdaRuntime,
   type LogLine,
 } from "../contracts.ts";
+import type { OnUsage } from "../usage.ts";
 import { FunctionPool } from "./function-pool.ts";
 
 /** Lambda's limit for the event of a synchronous invocation (Lambda quotas, "Invocation payload"). */
@@ -27,6 +28,8 @@ export interface LambdaRuntimeOptions {
   /** Per function; a smaller `reservedConcurrency` counts instead. @default 10 */
   readonly maxEnvironments?: number;
   readonly onLog: (line: LogLine) => void;
+  /** Told of every event that has run. @default nobody is */
+  readonly onUsage?: OnUsage;
   /** Flags for the node of each environment, such as `--enable-source-maps`. @default none */
   readonly nodeFlags?: readonly string[];
   /** Where V8's compiled code of the bundles is kept between starts. @default none is kept */
@@ -41,7 +44,7 @@ export interface LocalLambdaRuntime extends LambdaRuntime {
 }
 
 export function createLambdaRuntime(options: LambdaRuntimeOptions): LocalLambdaRuntime {
-  const { clock, maxEnvironments = 10, onLog, nodeFlags = [], compileCacheFolder } = options;
+  const { clock, maxEnvironments = 10, onLog, onUsage, nodeFlags = [], compileCacheFolder } = options;
   const pools = new Map<string, FunctionPool>();
   const idleCheck = setInterval(() => {
     for (const pool of pools.values()) pool.endIdle(clock() - MAX_IDLE_MS);
@@ -72,6 +75,10 @@ export function createLambdaRuntime(options: LambdaRuntimeOptions): LocalLambdaR
             ...(requestId === undefined ? {} : { requestId }),
             message,
           }),
+        onRun: (durationMs) => {
+          const { functionName, memoryMb } = spec;
+          onUsage?.({ service: "lambda", functionName, memoryMb, durationMs });
+        },
       });
       pools.set(spec.functionName, pool);
     },

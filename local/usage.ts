@@ -1,0 +1,29 @@
+/**
+ * What a cloud would put on its bill, told as it happens, for cost meters. Not among it: DynamoDB's units (its
+ * engine keeps count of those), time that connections are open, stored bytes, the start of an environment, and
+ * polls of a queue that find nothing, which here come more often than there.
+ */
+export type Usage =
+  | {
+      /** One event that a function has run, whatever its outcome. */
+      readonly service: "lambda";
+      readonly functionName: string;
+      readonly memoryMb: number;
+      /** From the event's handing over to its answer, on this machine. */
+      readonly durationMs: number;
+    }
+  | {
+      /** One WebSocket message: from a client, back to it, or by a POST to `@connections` that was taken. */
+      readonly service: "api-gateway";
+      readonly kind: "received" | "sent" | "posted";
+      readonly bytes: number;
+    }
+  | {
+      /** One request to SQS, by a function or by the poller of an event source mapping. */
+      readonly service: "sqs";
+      readonly operation: string;
+      /** Bytes of message bodies and attributes that it carried, in or out. */
+      readonly bytes: number;
+    };
+
+export type OnUsage = (usage: Usage) => void;
