@@ -13,7 +13,12 @@ const only = (name, from, allowed) => ({
 export default {
   forbidden: [
     { name: "no-cycles", severity: "error", from: {}, to: { circular: true } },
-    { name: "no-unresolvable", severity: "error", from: {}, to: { couldNotResolve: true } },
+    {
+      name: "no-unresolvable",
+      severity: "error",
+      from: {},
+      to: { couldNotResolve: true, dependencyTypesNot: ["type-only"] },
+    },
     only("protocol-imports-nothing-of-ours", "protocol", []),
     only("lambdas-import-protocol-only", "lambdas", ["protocol"]),
     only("lib-reaches-handlers-by-path", "lib", ["protocol"]),
@@ -42,6 +47,10 @@ export default {
     doNotFollow: { path: "node_modules" },
     tsPreCompilationDeps: true,
     tsConfig: { fileName: "tsconfig.json" },
-    enhancedResolveOptions: { extensions: [".ts", ".mjs", ".js"] },
+    enhancedResolveOptions: {
+      extensions: [".ts", ".mjs", ".js", ".d.ts"],
+      exportsFields: ["exports"],
+      conditionNames: ["import", "node", "default", "types"],
+    },
   },
 };

@@ -2,8 +2,8 @@
 
 import type { Path } from "./dynalite.ts";
 import type { Expression } from "./expressions.ts";
-import { compareNumbers } from "./numbers.ts";
-import type { AttributeValue, Item } from "./values.ts";
+import { compareScalars } from "./compare-scalars.ts";
+import type { AttributeValue, Item } from "./attribute-value.ts";
 import { attributeOf, equalValues, typeOf } from "./values.ts";
 
 /** The value at a document path, or undefined. */
@@ -15,18 +15,6 @@ export const valueAt = (item: Item, path: Path): AttributeValue | undefined => {
     else found = found.M && attributeOf(found.M, step);
   }
   return found;
-};
-
-/** The order of two strings, numbers or binaries of one type; undefined where they have none. */
-export const compareScalars = (a: AttributeValue, b: AttributeValue): number | undefined => {
-  if (a.N !== undefined && b.N !== undefined) return compareNumbers(a.N, b.N);
-  if (a.S !== undefined && b.S !== undefined) {
-    return a.S === b.S ? 0 : Buffer.compare(Buffer.from(a.S), Buffer.from(b.S));
-  }
-  if (a.B !== undefined && b.B !== undefined) {
-    return Buffer.compare(Buffer.from(a.B, "base64"), Buffer.from(b.B, "base64"));
-  }
-  return undefined;
 };
 
 const bytes = (value: AttributeValue): Buffer => Buffer.from(value.B ?? "", "base64");

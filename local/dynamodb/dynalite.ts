@@ -6,7 +6,7 @@
 
 import { createRequire } from "node:module";
 import { AwsFault } from "../contracts.ts";
-import type { AttributeValue, Item } from "./values.ts";
+import type { AttributeValue, Item } from "./attribute-value.ts";
 
 /** A document path: attribute names and list positions. */
 export type Path = readonly (string | number)[];

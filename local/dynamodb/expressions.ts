@@ -6,9 +6,9 @@
 import { validationFault } from "./faults.ts";
 import type { ExpressionData, Path, RawNode, RawOperand } from "./dynalite.ts";
 import { validations } from "./dynalite.ts";
-import type { AttributeValue, Item } from "./values.ts";
+import type { AttributeValue, Item } from "./attribute-value.ts";
 import { attributeOf, typeOf } from "./values.ts";
-import { compareScalars } from "./conditions.ts";
+import { compareScalars } from "./compare-scalars.ts";
 import type { ProjectionTree } from "./projection.ts";
 import { projectionTree } from "./projection.ts";
 

@@ -7,7 +7,7 @@ import type { SchemaOfTable } from "./dynalite.ts";
 import { schemaChecks, throwIfRefused } from "./dynalite.ts";
 import { validationFault } from "./faults.ts";
 import { encodeNumber } from "./numbers.ts";
-import type { AttributeValue, Item } from "./values.ts";
+import type { AttributeValue, Item } from "./attribute-value.ts";
 import { attributeOf, typeOf } from "./values.ts";
 
 /** AWS's quotas for keys. */

@@ -1,7 +1,7 @@
 /** Projections: the parts of an item that a list of document paths names, in their place. */
 
 import type { Path } from "./dynalite.ts";
-import type { AttributeValue, Item } from "./values.ts";
+import type { AttributeValue, Item } from "./attribute-value.ts";
 import { attributeOf, copyValue, setOwn } from "./values.ts";
 
 /** Paths merged by their steps; `whole` where a path ends. Paths of one expression never overlap. */

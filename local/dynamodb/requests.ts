@@ -9,7 +9,7 @@ import type { MemberType } from "./dynalite.ts";
 import { asFault, memberTypes, validations } from "./dynalite.ts";
 import { constraintFault, serializationFault, validationFault } from "./faults.ts";
 import type { ExpressionMembers } from "./expressions.ts";
-import type { Item } from "./values.ts";
+import type { Item } from "./attribute-value.ts";
 import { isObject, setOwn, takeItem, takeValue } from "./values.ts";
 
 const EXPRESSION_NAMES = ["ExpressionAttributeNames"] as const;

@@ -12,7 +12,7 @@ import { tokenNumber } from "./keys.ts";
 import { RETENTION_IN_MEMORY, RETENTION_ON_DISK, Stream } from "./streams.ts";
 import type { Entry } from "./table.ts";
 import { Table } from "./table.ts";
-import type { Item } from "./values.ts";
+import type { Item } from "./attribute-value.ts";
 import { asJson, attributeOf, equalItems, setOwn } from "./values.ts";
 
 /** One item's change; both present: a replacement. */

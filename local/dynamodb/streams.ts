@@ -7,7 +7,7 @@ import { hash } from "node:crypto";
 import type { Clock, JsonObject, StreamRecord, TableSpec, TableStream } from "../contracts.ts";
 import type { KeyShape } from "./keys.ts";
 import { keyNames, TOKENS } from "./keys.ts";
-import type { Item } from "./values.ts";
+import type { Item } from "./attribute-value.ts";
 import { attributeOf, copyValue, itemForCaller, itemSize, setOwn } from "./values.ts";
 
 export type StreamViewType = NonNullable<TableSpec["streamViewType"]>;

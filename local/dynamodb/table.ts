@@ -6,7 +6,7 @@ import type { KeyPart, KeyShape } from "./keys.ts";
 import { indexKey, keyNames, tableKey } from "./keys.ts";
 import { SortedMap } from "./sorted-map.ts";
 import type { Stream } from "./streams.ts";
-import type { Item } from "./values.ts";
+import type { Item } from "./attribute-value.ts";
 import { attributeOf, isObject, itemSize, setOwn, valueSize } from "./values.ts";
 
 /** A stored item. Never changed in place: an update stores a new entry. */

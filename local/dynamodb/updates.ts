@@ -8,7 +8,7 @@ import { valueAt } from "./conditions.ts";
 import type { Expression, UpdateAction } from "./expressions.ts";
 import { validationFault } from "./faults.ts";
 import { calculate } from "./numbers.ts";
-import type { AttributeValue, Item } from "./values.ts";
+import type { AttributeValue, Item } from "./attribute-value.ts";
 import { attributeOf, copyValue, setOwn, typeOf } from "./values.ts";
 
 const wrongType = () => validationFault("An operand in the update expression has an incorrect data type");

@@ -5,25 +5,8 @@
 
 import type { JsonObject, JsonValue } from "../contracts.ts";
 import { serializationFault, validationFault } from "./faults.ts";
+import type { AttributeValue, Item, ValueType } from "./attribute-value.ts";
 import { normalizeNumber, numberSize } from "./numbers.ts";
-
-/** Exactly one member is present. */
-export interface AttributeValue {
-  S?: string;
-  N?: string;
-  B?: string;
-  BOOL?: boolean;
-  NULL?: boolean;
-  SS?: string[];
-  NS?: string[];
-  BS?: string[];
-  L?: AttributeValue[];
-  M?: Item;
-}
-export interface Item {
-  [attribute: string]: AttributeValue;
-}
-export type ValueType = keyof AttributeValue;
 
 /** Levels of lists and maps (AWS's quota). */
 const MAX_DEPTH = 32;

@@ -11,7 +11,7 @@ import { project } from "../projection.ts";
 import { readItem, readMembers, tableOf } from "../requests.ts";
 import type { Members } from "../requests.ts";
 import { itemForCaller } from "../values.ts";
-import type { Item } from "../values.ts";
+import type { Item } from "../attribute-value.ts";
 import type { Action, Context } from "./context.ts";
 import { judge, prepareWrite } from "./write.ts";
 import type { Outcome, WriteKind } from "./write.ts";

@@ -13,7 +13,7 @@ import type { Members } from "../requests.ts";
 import type { SortedMap } from "../sorted-map.ts";
 import type { Entry, Index, Table } from "../table.ts";
 import { projectedItem, sizeInIndex } from "../table.ts";
-import type { Item } from "../values.ts";
+import type { Item } from "../attribute-value.ts";
 import { asJson, attributeOf, copyItem, itemForCaller, setOwn, takeItem } from "../values.ts";
 import type { Context } from "./context.ts";
 

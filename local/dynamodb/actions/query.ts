@@ -2,7 +2,7 @@
 
 import { AwsFault } from "../../contracts.ts";
 import type { JsonObject } from "../../contracts.ts";
-import { compareScalars } from "../conditions.ts";
+import { compareScalars } from "../compare-scalars.ts";
 import type { Expressions, KeyCondition } from "../expressions.ts";
 import { parseExpressions } from "../expressions.ts";
 import { validationFault } from "../faults.ts";
@@ -11,7 +11,7 @@ import { encodeScalar, openEnded, partitionPrefix, terminated } from "../keys.ts
 import type { Members } from "../requests.ts";
 import { readMembers, tableOf } from "../requests.ts";
 import type { Entry } from "../table.ts";
-import type { AttributeValue, Item } from "../values.ts";
+import type { AttributeValue, Item } from "../attribute-value.ts";
 import { attributeOf } from "../values.ts";
 import type { Action, Context } from "./context.ts";
 import type { Source } from "./pages.ts";

@@ -10,7 +10,7 @@ import { applyUpdate } from "../updates.ts";
 import type { Members } from "../requests.ts";
 import { readItem } from "../requests.ts";
 import type { Entry, Table } from "../table.ts";
-import type { Item } from "../values.ts";
+import type { Item } from "../attribute-value.ts";
 import { attributeOf, copyItem, itemForCaller, itemSize, typeOf } from "../values.ts";
 import type { Context } from "./context.ts";
 
