@@ -1,0 +1,136 @@
+/**
+ * Counts what happens inside a running local platform, from the services' own answers: DynamoDB's units from its
+ * engine, everything else as the platform tells it (local/usage.ts). What it cannot see it does not count: polls
+ * of an empty queue, the start of an environment, connection time.
+ */
+import type { Platform } from "../local/platform.ts";
+import type { OnUsage } from "../local/usage.ts";
+import { type Counts, gatewayUnits, gbSeconds, queueUnits, type Tally } from "./prices.ts";
+
+type Metered = Pick<Platform, "dynamo" | "functions" | "outputs" | "idle">;
+
+export class CostMeter {
+  readonly #invocations = new Map<string, number>();
+  readonly #lambdaMs = new Map<string, number>();
+  readonly #gbSeconds = new Map<string, number>();
+  readonly #gatewayMessages = new Map<string, number>();
+  readonly #queueRequests = new Map<string, number>();
+  readonly #waiting = new Set<() => void>();
+
+  /** For the platform's option of this name. */
+  readonly onUsage: OnUsage = (usage) => {
+    switch (usage.service) {
+      case "lambda":
+        add(this.#invocations, usage.functionName, 1);
+        add(this.#lambdaMs, usage.functionName, Math.ceil(usage.durationMs));
+        add(this.#gbSeconds, usage.functionName, gbSeconds(usage.memoryMb, usage.durationMs));
+        break;
+      case "api-gateway":
+        add(this.#gatewayMessages, usage.kind, gatewayUnits(usage.bytes));
+        break;
+      case "sqs":
+        add(this.#queueRequests, usage.operation, queueUnits(usage.bytes));
+        break;
+      default:
+        usage satisfies never;
+    }
+    for (const look of this.#waiting) look();
+  };
+
+  /** Everything since the start. */
+  counts(platform: Metered): Counts {
+    const functions = new Map(
+      platform.functions.map((of) => [of.functionName, nameOfFunction(of.logicalId)]),
+    );
+    const tables = tableNames(platform);
+    const units = Object.entries(platform.dynamo.consumption());
+    const byTable = (of: "readUnits" | "writeUnits"): Tally =>
+      Object.fromEntries(units.map(([table, consumed]) => [tables.get(table) ?? table, consumed[of]]));
+    return {
+      writeUnits: byTable("writeUnits"),
+      readUnits: byTable("readUnits"),
+      invocations: renamed(this.#invocations, functions),
+      lambdaMs: renamed(this.#lambdaMs, functions),
+      gbSeconds: renamed(this.#gbSeconds, functions),
+      gatewayMessages: renamed(this.#gatewayMessages),
+      queueRequests: renamed(this.#queueRequests),
+    };
+  }
+
+  /** What the work took, and all that followed from it in streams and queues. */
+  async measure(platform: Metered, work: () => Promise<void>): Promise<Counts> {
+    await platform.idle();
+    const before = this.counts(platform);
+    await work();
+    await platform.idle();
+    return difference(this.counts(platform), before);
+  }
+
+  /**
+   * Does the work, and waits until the function whose logical id holds this has ended once more than before: for
+   * what a client is not answered, such as an `ack` without requestId.
+   */
+  async untilRun(platform: Metered, logicalIdPart: string, work: () => Promise<void> | void): Promise<void> {
+    const found = platform.functions.filter(({ logicalId }) => logicalId.includes(logicalIdPart));
+    const [of] = found;
+    if (of === undefined || found.length > 1)
+      throw new Error(`${found.length} functions are called ${logicalIdPart}`);
+    const runs = () => this.#invocations.get(of.functionName) ?? 0;
+    const before = runs();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const look = () => {
+      if (runs() > before) resolve();
+    };
+    this.#waiting.add(look);
+    try {
+      await work();
+      await promise;
+    } finally {
+      this.#waiting.delete(look);
+    }
+  }
+}
+
+/** The CDK ends logical ids in a hash, and our functions' ids in `Function`. */
+const nameOfFunction = (logicalId: string): string => logicalId.replace(/(Function)?[0-9A-F]{8}$/, "");
+
+/** Short names of tables, by their physical ones: from the outputs that the template has for them. */
+const tableNames = ({ outputs }: Metered): Map<string, string> =>
+  new Map(
+    Object.entries(outputs).flatMap(([key, value]) =>
+      key.endsWith("TableName") ? [[value, key.slice(0, -"TableName".length)] as const] : [],
+    ),
+  );
+
+const add = (to: Map<string, number>, name: string, amount: number): void => {
+  to.set(name, (to.get(name) ?? 0) + amount);
+};
+
+const renamed = (tally: ReadonlyMap<string, number>, names?: ReadonlyMap<string, string>): Tally =>
+  Object.fromEntries([...tally].map(([name, amount]) => [names?.get(name) ?? name, amount]));
+
+/** What came between two readings; what did not change is left out. */
+const difference = (after: Counts, before: Counts): Counts =>
+  mapCounts(after, (tally, key) =>
+    Object.fromEntries(
+      Object.entries(tally)
+        .map(([name, amount]) => [name, amount - (before[key][name] ?? 0)] as const)
+        .filter(([, amount]) => amount !== 0),
+    ),
+  );
+
+/** The share of one of so many operations. */
+export const perOperation = (counts: Counts, operations: number): Counts =>
+  mapCounts(counts, (tally) =>
+    Object.fromEntries(Object.entries(tally).map(([name, amount]) => [name, amount / operations])),
+  );
+
+const mapCounts = (counts: Counts, change: (tally: Tally, key: keyof Counts) => Tally): Counts => ({
+  writeUnits: change(counts.writeUnits, "writeUnits"),
+  readUnits: change(counts.readUnits, "readUnits"),
+  invocations: change(counts.invocations, "invocations"),
+  lambdaMs: change(counts.lambdaMs, "lambdaMs"),
+  gbSeconds: change(counts.gbSeconds, "gbSeconds"),
+  gatewayMessages: change(counts.gatewayMessages, "gatewayMessages"),
+  queueRequests: change(counts.queueRequests, "queueRequests"),
+});
