@@ -6,6 +6,7 @@
  * between them, so unawaited work is frozen; timeout, kill and death end the environment; callback handlers are
  * refused. Different: no throttling of asynchronous invocations (the caller's part), payloads are not billed.
  */
+import { availableParallelism } from "node:os";
 import {
   AwsFault,
   type Clock,
@@ -18,6 +19,8 @@ import {
 import type { OnUsage } from "../usage.ts";
 import { FunctionPool } from "./function-pool.ts";
 
+/** More than that only take memory and start-up time from each other. */
+const DEFAULT_ENVIRONMENTS = Math.max(2, 2 * availableParallelism());
 /** Lambda's limit for the event of a synchronous invocation (Lambda quotas, "Invocation payload"). */
 const MAX_EVENT_BYTES = 6 * 1024 * 1024;
 const MAX_IDLE_MS = 5 * 60_000;
@@ -25,7 +28,7 @@ const IDLE_CHECK_MS = 60_000;
 
 export interface LambdaRuntimeOptions {
   readonly clock: Clock;
-  /** Per function; a smaller `reservedConcurrency` counts instead. @default 10 */
+  /** Per function; a smaller `reservedConcurrency` counts instead. @default two a core */
   readonly maxEnvironments?: number;
   readonly onLog: (line: LogLine) => void;
   /** Told of every event that has run. @default nobody is */
@@ -44,7 +47,14 @@ export interface LocalLambdaRuntime extends LambdaRuntime {
 }
 
 export function createLambdaRuntime(options: LambdaRuntimeOptions): LocalLambdaRuntime {
-  const { clock, maxEnvironments = 10, onLog, onUsage, nodeFlags = [], compileCacheFolder } = options;
+  const {
+    clock,
+    maxEnvironments = DEFAULT_ENVIRONMENTS,
+    onLog,
+    onUsage,
+    nodeFlags = [],
+    compileCacheFolder,
+  } = options;
   const pools = new Map<string, FunctionPool>();
   const idleCheck = setInterval(() => {
     for (const pool of pools.values()) pool.endIdle(clock() - MAX_IDLE_MS);

@@ -28,19 +28,37 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
     return async () => {};
   }
   const folder = await mkdtemp(join(tmpdir(), "tidings-e2e-"));
+  const local = await startLocal(folder);
+  project.provide("webSocketUrl", local.outputs.WebSocketUrl);
+  project.provide("tokenUrl", local.outputs.TokenUrl);
+  project.provide("tokenCommand", undefined);
+  return async () => {
+    await local.end("SIGTERM");
+    await rm(folder, { recursive: true, force: true });
+  };
+}
+
+export interface LocalSystem {
+  readonly outputs: { readonly WebSocketUrl: string; readonly TokenUrl: string };
+  /** Ends it by a signal, and waits until it is gone. */
+  end(signal: "SIGTERM" | "SIGKILL"): Promise<void>;
+}
+
+/** What `npm start` runs, as a process of its own on any free port. Its outputs go to the folder. */
+export async function startLocal(folder: string, ...args: readonly string[]): Promise<LocalSystem> {
   const outputsFile = join(folder, "outputs.json");
-  const child = spawn(process.execPath, ["local/main.ts", "--port", "0", "--outputs", outputsFile], {
+  await rm(outputsFile, { force: true });
+  const child = spawn(process.execPath, ["local/main.ts", "--port", "0", "--outputs", outputsFile, ...args], {
     stdio: ["ignore", "pipe", "pipe"],
   });
   const outputs = await readyOutputs(child, outputsFile);
-  project.provide("webSocketUrl", outputs.WebSocketUrl);
-  project.provide("tokenUrl", outputs.TokenUrl);
-  project.provide("tokenCommand", undefined);
-  return async () => {
-    const ended = once(child, "exit");
-    child.kill("SIGTERM");
-    await ended;
-    await rm(folder, { recursive: true, force: true });
+  return {
+    outputs,
+    end: async (signal) => {
+      const ended = once(child, "exit");
+      child.kill(signal);
+      await ended;
+    },
   };
 }
 
