@@ -42,10 +42,16 @@ export const latencySection = async (system: System): Promise<Section> => {
           ["saturated, sender to recipient", ...percentiles(high.pushes), highLoad],
         ],
       ),
-      `Saturated: ${fixed(high.acceptedPerSec, 0)} messages accepted a second, ${fixed(high.deliveredPerSec, 0)} delivered a second; the last of those sent in the window reached its recipient ${fixed(high.behindMs / 1000, 1)} s after the window. "load" is the machine's 1-minute load at the end of the measurement.`,
+      `Saturated: ${fixed(high.acceptedPerSec, 0)} messages accepted a second, ${fixed(high.deliveredPerSec, 0)} delivered a second (accepted second by second: ${high.bySecond.join(", ")}); the last of those sent in the window reached its recipient ${fixed(high.behindMs / 1000, 1)} s after the window.${cpu(low, high)} "load" is the machine's 1-minute load at the end of the measurement.`,
     ],
   };
 };
+
+/** What a message and all that it entails take of the platform's CPU time: comparable at any load. */
+const cpu = (low: LowRate, high: Saturated): string =>
+  low.cpuMsPerMessage === undefined || high.cpuMsPerMessage === undefined
+    ? ""
+    : ` CPU time of the platform's process for each message and all that it entails: ${fixed(low.cpuMsPerMessage, 1)} ms at the low rate, ${fixed(high.cpuMsPerMessage, 1)} ms saturated.`;
 
 const percentiles = (values: readonly number[]): string[] => {
   const sorted = ascending(values);
@@ -68,11 +74,19 @@ const send = async (pair: Pair): Promise<Sent> => {
   return { seq: pair.tip, sentAt, repliedAt: at };
 };
 
-const atLowRate = async (system: System): Promise<{ replies: number[]; pushes: number[] }> => {
+interface LowRate {
+  readonly replies: readonly number[];
+  readonly pushes: readonly number[];
+  readonly cpuMsPerMessage?: number;
+}
+
+const atLowRate = async (system: System): Promise<LowRate> => {
   const pair = await connectPair(system);
   const replies: number[] = [];
   const pushes: number[] = [];
+  let cpuBefore: number | undefined;
   for (let at = 0; at < lowRate.warmUps + lowRate.messages; at += 1) {
+    if (at === lowRate.warmUps) cpuBefore = system.cpuMs();
     const next = pause(lowRate.everyMs);
     const { seq, sentAt, repliedAt } = await send(pair);
     const push = await pair.bob.push(pair.chatId, seq);
@@ -83,8 +97,13 @@ const atLowRate = async (system: System): Promise<{ replies: number[]; pushes: n
     }
     await next;
   }
+  const cpuMs = difference(cpuBefore, system.cpuMs());
   await Promise.all([pair.alice.close(), pair.bob.close()]);
-  return { replies, pushes };
+  return {
+    replies,
+    pushes,
+    ...(cpuMs !== undefined && { cpuMsPerMessage: cpuMs / lowRate.messages }),
+  };
 };
 
 /** Pushes overtake each other, and an ack says "all up to here": only what has come without a hole is acked. */
@@ -100,6 +119,17 @@ const ackInOrder = ({ bob, chatId }: Pair): void => {
   });
 };
 
+const difference = (before: number | undefined, after: number | undefined): number | undefined =>
+  before === undefined || after === undefined ? undefined : after - before;
+
+/** The platform's CPU time between two moments. */
+const cpuBetween = async (system: System, from: number, to: number): Promise<number | undefined> => {
+  await pause(from - performance.now());
+  const before = system.cpuMs();
+  await pause(to - performance.now());
+  return difference(before, system.cpuMs());
+};
+
 interface Saturated {
   /** Of the messages sent in the window. */
   readonly replies: readonly number[];
@@ -109,6 +139,10 @@ interface Saturated {
   readonly deliveredPerSec: number;
   /** From the window's end to the last push of a message sent in it. */
   readonly behindMs: number;
+  /** Replies in each second of the window. */
+  readonly bySecond: readonly number[];
+  /** CPU time that the platform used in the window, for each message accepted in it. */
+  readonly cpuMsPerMessage?: number;
 }
 
 const saturated = async (system: System): Promise<Saturated> => {
@@ -117,6 +151,7 @@ const saturated = async (system: System): Promise<Saturated> => {
   for (const pair of pairs) ackInOrder(pair);
   const from = performance.now() + saturation.warmUpMs;
   const to = from + saturation.windowMs;
+  const cpuUsed = cpuBetween(system, from, to);
   const all = await Promise.all(
     pairs.map(async (pair) => {
       const sent: Sent[] = [];
@@ -131,12 +166,20 @@ const saturated = async (system: System): Promise<Saturated> => {
   const messages = all.flat();
   const counted = messages.filter(({ sentAt }) => inWindow(sentAt));
   const perSec = (count: number): number => count / (saturation.windowMs / 1000);
+  const accepted = messages.filter(({ repliedAt }) => inWindow(repliedAt));
+  const cpuMs = await cpuUsed;
   const result = {
     replies: counted.map(({ sentAt, repliedAt }) => repliedAt - sentAt),
     pushes: counted.map(({ sentAt, pushedAt }) => pushedAt - sentAt),
-    acceptedPerSec: perSec(messages.filter(({ repliedAt }) => inWindow(repliedAt)).length),
+    acceptedPerSec: perSec(accepted.length),
     deliveredPerSec: perSec(messages.filter(({ pushedAt }) => inWindow(pushedAt)).length),
     behindMs: Math.max(0, ...counted.map(({ pushedAt }) => pushedAt - to)),
+    bySecond: Array.from(
+      { length: saturation.windowMs / 1000 },
+      (_, second) =>
+        accepted.filter(({ repliedAt }) => Math.floor((repliedAt - from) / 1000) === second).length,
+    ),
+    ...(cpuMs !== undefined && { cpuMsPerMessage: cpuMs / accepted.length }),
   };
   await Promise.all(pairs.flatMap(({ alice, bob }) => [alice.close(), bob.close()]));
   return result;

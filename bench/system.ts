@@ -13,7 +13,20 @@ const startLimitMs = 120_000;
 
 export interface System extends AsyncDisposable {
   connect(userId: string): Promise<BenchClient>;
+  /** CPU time that the platform's process has used so far; undefined where there is no /proc. */
+  cpuMs(): number | undefined;
 }
+
+/** Linux counts CPU time in hundredths of a second for whoever reads /proc (proc_pid_stat(5), USER_HZ). */
+const msPerTick = 10;
+
+const cpuMsOf = (pid: number | undefined): number | undefined => {
+  const file = `/proc/${pid}/stat`;
+  if (!existsSync(file)) return undefined;
+  // Fields 14 and 15, counted behind the command in parentheses, which is the second and may hold spaces.
+  const fields = readFileSync(file, "utf8").split(") ").at(-1)?.split(" ") ?? [];
+  return (Number(fields[11]) + Number(fields[12])) * msPerTick;
+};
 
 /** Starts the platform on a cloud assembly that is there already. Rejects when it ends before it is ready. */
 export const startSystem = async (assemblyDir: string): Promise<System> => {
@@ -50,6 +63,7 @@ export const startSystem = async (assemblyDir: string): Promise<System> => {
       const { token } = (await answer.json()) as { token: string };
       return await BenchClient.connect(WebSocketUrl, token, userId);
     },
+    cpuMs: () => cpuMsOf(child.pid),
     [Symbol.asyncDispose]: stop,
   };
 };
