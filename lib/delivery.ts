@@ -58,7 +58,7 @@ export class Delivery extends Construct {
         CALLBACK_URL: api.callbackUrl,
       },
     });
-    grantTable(deliver, props.chatLog.messages, "GetItem");
+    grantTable(deliver, props.chatLog.messages, "BatchGetItem");
     grantTable(deliver, props.inbox, "BatchGetItem");
     grantTable(deliver, props.clients, "UpdateItem");
     api.grantConnections(deliver, "POST");
@@ -101,7 +101,8 @@ export class Delivery extends Construct {
       // From the oldest record that is kept: nothing written while the mapping is being made is missed.
       startingPosition: StartingPosition.TRIM_HORIZON,
       batchSize: 100,
-      parallelizationFactor: 4,
+      // One batch of a shard at a time: what belongs together is told together, and in its order.
+      parallelizationFactor: 1,
       reportBatchItemFailures: true,
       // A record that always fails is found by halving, given up after these, and holds its shard no longer.
       bisectBatchOnError: true,

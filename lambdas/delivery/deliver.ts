@@ -1,19 +1,17 @@
 /**
- * [DLV1] [DLV5] One job: an entry to some tens of connections, all at once. A device that has acknowledged the
- * entry is left alone ([DLV2]); a dead connection is forgotten; what failed otherwise is tried again by itself,
- * without those that have it.
+ * [DLV1] [DLV5] One job: entries of a chat to some tens of connections, to all at once, to each in the order of
+ * seq. What a device has acknowledged it is not told ([DLV2]); a dead connection is forgotten; a device that
+ * failed otherwise is tried again by itself, without those that have the entries.
  */
-import { type Entry, isVisible, toFrame } from "../log/entry.ts";
+import { type Entry, isOwn, isVisible, toFrame } from "../log/entry.ts";
 import type { DeviceKey } from "../stores/inbox.ts";
 import type { DeliveryJob, Recipient } from "./job.ts";
 
 export interface DeliverDependencies {
-  readonly entry: (chatId: string, seq: number) => Promise<Entry | undefined>;
-  readonly acknowledged: (
-    devices: readonly DeviceKey[],
-    chatId: string,
-    seq: number,
-  ) => Promise<(device: DeviceKey) => boolean>;
+  /** The entries with these seqs that are there. */
+  readonly entries: (chatId: string, seqs: readonly number[]) => Promise<Entry[]>;
+  /** Up to where each of the devices has acknowledged the chat. */
+  readonly cursors: (devices: readonly DeviceKey[], chatId: string) => Promise<(device: DeviceKey) => number>;
   /** False when the connection is gone; rejects when the frame may be posted later. */
   readonly post: (connectionId: string, frame: string) => Promise<boolean>;
   readonly forget: (recipient: Recipient, connectedBefore: number) => Promise<void>;
@@ -30,28 +28,45 @@ const handshakeMs = 30_000;
 
 /** Rejects when nobody could be told, so that the queue hands the job out again and in the end sets it aside. */
 export async function deliver(deps: DeliverDependencies, job: DeliveryJob): Promise<void> {
-  const { chatId, seq, to } = job;
-  const [entry, hasIt] = await Promise.all([deps.entry(chatId, seq), deps.acknowledged(to, chatId, seq)]);
-  if (!entry || !isVisible(entry, deps.now())) return;
-  const frame = JSON.stringify(toFrame(entry));
-  const open = to.filter((device) => !hasIt(device) && device.tokenExpiresAt * 1000 > deps.now());
-  const failures = await Promise.all(open.map(async (recipient) => await push(deps, job, recipient, frame)));
+  const { chatId, seqs, to } = job;
+  const [entries, cursorOf] = await Promise.all([deps.entries(chatId, seqs), deps.cursors(to, chatId)]);
+  const now = deps.now();
+  const frames = entries
+    .filter((entry) => isVisible(entry, now))
+    .toSorted((a, b) => a.seq - b.seq)
+    .map((entry) => ({ entry, frame: JSON.stringify(toFrame(entry)) }));
+  const open = to.filter((device) => device.tokenExpiresAt * 1000 > now);
+  const failures = await Promise.all(
+    open.map(async (recipient) => {
+      const news = frames.filter(({ entry }) => entry.seq > cursorOf(recipient) && !isOwn(entry, recipient));
+      return await push(
+        deps,
+        job,
+        recipient,
+        news.map(({ frame }) => frame),
+      );
+    }),
+  );
 
   const failed = failures.flatMap((failure) => (failure ? [failure.recipient] : []));
   if (failed.length === 0) return;
-  if (failed.length < open.length) return await deps.sendJob({ chatId, seq, to: failed });
-  throw new Error(`none of ${failed.length} connections took the entry`, { cause: failures[0]?.error });
+  if (failed.length < open.length) return await deps.sendJob({ chatId, seqs, to: failed });
+  throw new Error(`none of ${failed.length} connections took the entries`, { cause: failures[0]?.error });
 }
 
+/** One frame after the other; after one that failed the later ones wait for its next try. */
 async function push(
   deps: DeliverDependencies,
   job: DeliveryJob,
   recipient: Recipient,
-  frame: string,
+  frames: readonly string[],
 ): Promise<{ recipient: Recipient; error: unknown } | undefined> {
   try {
-    const taken = await deps.post(recipient.connectionId, frame);
-    if (!taken) await deps.forget(recipient, deps.now() - handshakeMs);
+    for (const frame of frames) {
+      if (await deps.post(recipient.connectionId, frame)) continue;
+      await deps.forget(recipient, deps.now() - handshakeMs);
+      break;
+    }
     return undefined;
   } catch (error) {
     deps.onPostFailed(error, job);

@@ -1,7 +1,8 @@
 /**
- * [DLV1] From new entries to jobs: for each entry the connected devices of the chat's members, in jobs of some
- * tens; for each chat one notice to the chat list. Writes nothing itself, so that running twice only sends twice.
+ * [DLV1] From new entries to jobs: the entries of a chat, and the connected devices of its members in groups of
+ * some tens; for each chat one notice to the chat list. Writes nothing itself: running twice only sends twice.
  */
+import { isOwn } from "../log/entry.ts";
 import type { Device } from "../stores/clients.ts";
 import type { DeliveryJob, PreviewNotice, Recipient } from "./job.ts";
 
@@ -24,6 +25,9 @@ export interface FanOutDependencies {
 /** Connections told by one job: few enough that a slow one holds up few, enough to share the job's costs. */
 export const recipientsPerJob = 50;
 
+/** Entries told by one job: what arrived together is told together, in its order. */
+export const entriesPerJob = 20;
+
 /** Sends what follows from these entries of one chat. Rejects when any of it could not be sent. */
 export async function fanOut(deps: FanOutDependencies, entries: readonly NewEntry[]): Promise<void> {
   const [first] = entries;
@@ -32,7 +36,8 @@ export async function fanOut(deps: FanOutDependencies, entries: readonly NewEntr
   const members = await deps.membersOf(chatId);
   const devices = (await Promise.all(members.map(async (userId) => await deps.devicesOf(userId)))).flat();
   const connected = devices.flatMap((device) => recipientOf(device, deps.now()));
-  const jobs = entries.flatMap((entry) => jobsFor(entry, connected));
+  const ordered = entries.toSorted((a, b) => a.seq - b.seq);
+  const jobs = chunks(ordered, entriesPerJob).flatMap((chunk) => jobsFor(chatId, chunk, connected));
   await Promise.all([
     jobs.length > 0 ? deps.sendJobs(jobs) : undefined,
     deps.sendNotices([{ chatId, seq: Math.max(...entries.map(({ seq }) => seq)) }]),
@@ -45,15 +50,16 @@ function recipientOf({ userId, deviceId, connection }: Device, now: number): Rec
   return [{ userId, deviceId, connectionId, tokenExpiresAt }];
 }
 
-/** The device that sent the entry has it from its reply. */
+/** A device that sent all of the entries has them from its replies; which of several, deliver.ts sees. */
 function jobsFor(
-  { chatId, seq, userId, deviceId }: NewEntry,
+  chatId: string,
+  entries: readonly NewEntry[],
   connected: readonly Recipient[],
 ): DeliveryJob[] {
-  const others = connected.filter((device) => device.userId !== userId || device.deviceId !== deviceId);
-  return Array.from({ length: Math.ceil(others.length / recipientsPerJob) }, (_, at) => ({
-    chatId,
-    seq,
-    to: others.slice(at * recipientsPerJob, (at + 1) * recipientsPerJob),
-  }));
+  const others = connected.filter((device) => entries.some((entry) => !isOwn(entry, device)));
+  const seqs = entries.map(({ seq }) => seq);
+  return chunks(others, recipientsPerJob).map((to) => ({ chatId, seqs, to }));
 }
+
+const chunks = <T>(items: readonly T[], size: number): T[][] =>
+  Array.from({ length: Math.ceil(items.length / size) }, (_, at) => items.slice(at * size, (at + 1) * size));

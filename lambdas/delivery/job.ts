@@ -10,10 +10,16 @@ const recipient = z.object({
 });
 
 /**
- * One entry to be pushed to some tens of connections. It names the entry and does not hold it: no message text
- * lies in a queue or a dead-letter queue, and no text can be one that a queue refuses.
+ * Entries of one chat to be pushed to some tens of connections, in the order of seq. It names the entries and
+ * does not hold them: no message text lies in a queue or a dead-letter queue, and no text can be one that a
+ * queue refuses.
  */
-export const deliveryJob = z.object({ chatId: z.string(), seq: z.int(), to: z.array(recipient) });
+export const deliveryJob = z.object({
+  chatId: z.string(),
+  /** Rising. */
+  seqs: z.array(z.int()).check(z.minLength(1)),
+  to: z.array(recipient),
+});
 
 export type Recipient = z.infer<typeof recipient>;
 export type DeliveryJob = z.infer<typeof deliveryJob>;

@@ -35,13 +35,14 @@ const clients = new ClientsStore(dynamo, env.CLIENTS_TABLE);
 
 export const handler = middy(
   makeHandler({
-    entry: async (chatId, seq) => await messages.get({ chatId, seq }),
-    acknowledged: async (devices, chatId, seq) => await inbox.acknowledged(devices, chatId, seq),
+    entries: async (chatId, seqs) => await messages.getMany(seqs.map((seq) => ({ chatId, seq }))),
+    cursors: async (devices, chatId) => await inbox.cursorsOf(devices, chatId),
     post: async (connectionId, frame) => await post(callbacks, connectionId, frame),
     forget: async (recipient, connectedBefore) =>
       await clients.disconnect(recipient, recipient.connectionId, Date.now(), connectedBefore),
     sendJob: async (job) => await sendAll(queues, env.DELIVERY_QUEUE_URL, [job]),
-    onPostFailed: (error, { chatId, seq }) => log.warn("post failed", { chatId, seq, ...describe(error) }),
+    onPostFailed: (error, { chatId, seqs }) =>
+      log.warn("post failed", { chatId, seq: seqs[0], ...describe(error) }),
     now: Date.now,
   }),
 );

@@ -9,7 +9,7 @@ import type { ReplyFields } from "../../protocol/frames.ts";
 import { limits } from "../../protocol/limits.ts";
 import type { RequestOf } from "../../protocol/requests.ts";
 import { decodeCursor, encodeCursor } from "../commands/cursor.ts";
-import { type Entry, isVisible, toFrame } from "../log/entry.ts";
+import { type Entry, isOwn, isVisible, toFrame } from "../log/entry.ts";
 import { Page } from "../log/page.ts";
 import type { Chat } from "../stores/chats.ts";
 import type { Device } from "../stores/clients.ts";
@@ -163,8 +163,7 @@ async function fill(
   for (let more = true; more;) {
     const read = await deps.readFrom(chatId, next, page.room + 1);
     for (const entry of read.entries) {
-      const own = entry.userId === device.userId && entry.deviceId === device.deviceId;
-      if (!own && isVisible(entry, now) && !page.add(toFrame(entry))) return entry.seq - 1;
+      if (!isOwn(entry, device) && isVisible(entry, now) && !page.add(toFrame(entry))) return entry.seq - 1;
       next = entry.seq + 1;
     }
     more = read.more;

@@ -23,6 +23,12 @@ export type Entry = MessageEntry;
 export const isVisible = (entry: Entry, now: number): boolean =>
   entry.visibleUntil === undefined || entry.visibleUntil > now;
 
+/** [DLV1] True where this device sent the entry: it has it from its reply. */
+export const isOwn = (entry: Sender, device: Sender): boolean =>
+  entry.userId === device.userId && entry.deviceId === device.deviceId;
+
+type Sender = Pick<Entry, "userId" | "deviceId">;
+
 /** [DLV1] [HIS1] The one form in which clients see an entry. */
 export function toFrame(entry: Entry): EntryFrame {
   return {

@@ -54,19 +54,15 @@ export class InboxStore {
     return cursors;
   }
 
-  /** Which of these devices have acknowledged the entry. */
-  async acknowledged(
-    devices: readonly DeviceKey[],
-    chatId: string,
-    seq: number,
-  ): Promise<(device: DeviceKey) => boolean> {
+  /** Up to where each of these devices has acknowledged a chat; 0 where it never did. */
+  async cursorsOf(devices: readonly DeviceKey[], chatId: string): Promise<(device: DeviceKey) => number> {
     const items = await batchGet(
       this.#client,
       this.#table,
       devices.map((device) => key(device, chatId)),
     );
     const cursors = new Map(items.map((item) => [text(item, "device"), number(item, "ackedSeq")]));
-    return (device) => (cursors.get(partition(device)) ?? 0) >= seq;
+    return (device) => cursors.get(partition(device)) ?? 0;
   }
 }
 

@@ -3,7 +3,7 @@
  * fan-out. Beside them lie the floors of sends without `after` ([SND4]), each in a partition of its own (they
  * have no `kind`, which is how the stream's filter leaves them out).
  */
-import { GetItemCommand, PutItemCommand, QueryCommand, type DynamoDBClient } from "@aws-sdk/client-dynamodb";
+import { PutItemCommand, QueryCommand, type DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import type { AppendLog } from "../log/append.ts";
 import type { Entry } from "../log/entry.ts";
 import { batchGet, type Item, n, number, optionalNumber, refusedByCondition, s, text } from "./attributes.ts";
@@ -43,21 +43,14 @@ export class MessagesStore implements AppendLog {
     return (await this.readBack(chatId, Number.MAX_SAFE_INTEGER, 1)).entries[0];
   }
 
-  async get({ chatId, seq }: LogPosition): Promise<Entry | undefined> {
-    const { Item } = await this.#client.send(
-      new GetItemCommand({
-        TableName: this.#table,
-        Key: { chatId: s(chatId), seq: n(seq) },
-        ConsistentRead: true,
-      }),
-    );
-    return Item && toEntry(Item);
+  /** The entries in these slots, those that are there. */
+  async getMany(slots: readonly LogPosition[]): Promise<Entry[]> {
+    return (await batchGet(this.#client, this.#table, slots.map(slotKey))).map(toEntry);
   }
 
   /** Which of these slots hold an entry. A log has no holes: an empty slot is the end of its chat's log. */
   async occupied(slots: readonly LogPosition[]): Promise<(slot: LogPosition) => boolean> {
-    const keys = slots.map(({ chatId, seq }) => ({ chatId: s(chatId), seq: n(seq) }));
-    const items = await batchGet(this.#client, this.#table, keys, ["chatId", "seq"]);
+    const items = await batchGet(this.#client, this.#table, slots.map(slotKey), ["chatId", "seq"]);
     const found = new Set(items.map((item) => `${text(item, "chatId")} ${number(item, "seq")}`));
     return ({ chatId, seq }) => found.has(`${chatId} ${seq}`);
   }
@@ -112,6 +105,8 @@ export class MessagesStore implements AppendLog {
     return { entries: (Items ?? []).map(toEntry), more: LastEvaluatedKey !== undefined };
   }
 }
+
+const slotKey = ({ chatId, seq }: LogPosition): Item => ({ chatId: s(chatId), seq: n(seq) });
 
 const timeToLive = (visibleUntil: number | undefined): Item =>
   visibleUntil === undefined ? {} : { expiresAt: n(Math.ceil(visibleUntil / 1000) + ttlSlackSec) };

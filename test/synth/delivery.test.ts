@@ -15,7 +15,7 @@ test("[DLV1] the log's stream is mapped to fan-out with every setting that keeps
     FunctionName: "${DeliveryFanOutFunction}",
     StartingPosition: "TRIM_HORIZON",
     BatchSize: 100,
-    ParallelizationFactor: 4,
+    ParallelizationFactor: 1,
     BisectBatchOnFunctionError: true,
     MaximumRetryAttempts: 5,
     MaximumRecordAgeInSeconds: 3600,

@@ -129,7 +129,7 @@ const functions: Readonly<Record<string, Expected>> = {
       CALLBACK_URL: callbackUrl,
     },
     grants: {
-      "${ChatLogMessages.Arn}": ["dynamodb:GetItem"],
+      "${ChatLogMessages.Arn}": ["dynamodb:BatchGetItem"],
       "${InboxTable.Arn}": ["dynamodb:BatchGetItem"],
       "${ConnectionsClients.Arn}": ["dynamodb:UpdateItem"],
       [post]: ["execute-api:ManageConnections"],
