@@ -63,6 +63,6 @@ const run = async (): Promise<void> => {
 try {
   await run();
 } catch (error) {
-  console.error(error instanceof Error ? (error.stack ?? error.message) : error);
+  console.error(error instanceof TypeError && "code" in error ? error.message.split(". ")[0] : error);
   process.exitCode = 1;
 }
