@@ -85,10 +85,12 @@ export class ParticipantsStore {
         IndexName: "byParticipant",
         KeyConditionExpression: "participantId = :user" + (after === undefined ? "" : " AND chatId > :after"),
         ExpressionAttributeValues: { ":user": s(userId), ...(after !== undefined && { ":after": s(after) }) },
-        Limit: limit,
+        // One more than wanted tells whether there are more; a query that ends at its limit does not know.
+        Limit: limit + 1,
       }),
     );
-    return { chats: (Items ?? []).map(toChatOfUser), more: LastEvaluatedKey !== undefined };
+    const chats = (Items ?? []).map(toChatOfUser);
+    return { chats: chats.slice(0, limit), more: chats.length > limit || LastEvaluatedKey !== undefined };
   }
 }
 
