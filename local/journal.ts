@@ -5,6 +5,7 @@
  * valid by its rename, and the log of the generation before it is then of no more use.
  */
 
+import { isAlive } from "./is-alive.ts";
 import fs from "node:fs";
 import path from "node:path";
 import { crc32 } from "node:zlib";
@@ -54,15 +55,6 @@ const parseLine = (line: string): JsonValue | undefined => {
   const text = line.slice(CRC_LENGTH + 1);
   if (Number.parseInt(line.slice(0, CRC_LENGTH), 16) !== crc32(text)) return undefined;
   return JSON.parse(text) as JsonValue;
-};
-
-const isAlive = (pid: number): boolean => {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
-  }
 };
 
 /** Folders that this process has open. A container's next process may have the dead one's pid, so pids alone lie. */

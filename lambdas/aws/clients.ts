@@ -1,4 +1,3 @@
-import { ApiGatewayManagementApiClient } from "@aws-sdk/client-apigatewaymanagementapi";
 import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { SQSClient } from "@aws-sdk/client-sqs";
 
@@ -7,7 +6,7 @@ import { SQSClient } from "@aws-sdk/client-sqs";
  * own retries with jitter for throttles and dropped connections. Unused imports are dropped by the bundler, so
  * a function carries only the services it calls.
  */
-const settings = {
+export const settings = {
   maxAttempts: 4,
   requestHandler: {
     connectionTimeout: 1_000,
@@ -21,7 +20,3 @@ const settings = {
 export const createDynamoClient = (): DynamoDBClient => new DynamoDBClient(settings);
 
 export const createQueueClient = (): SQSClient => new SQSClient(settings);
-
-/** @param callbackUrl `https://{apiId}.execute-api.{region}.amazonaws.com/{stage}` */
-export const createCallbackClient = (callbackUrl: string): ApiGatewayManagementApiClient =>
-  new ApiGatewayManagementApiClient({ ...settings, maxAttempts: 3, endpoint: callbackUrl });

@@ -1,15 +1,13 @@
 import { SendMessageBatchCommand, type SQSClient } from "@aws-sdk/client-sqs";
+import { chunks } from "../chunks.ts";
 
 /**
  * Sends bodies to a queue, ten a request. Throws unless every one was taken: the caller's own event is then
  * handed to it again, and what was taken goes out twice, which every consumer must bear.
  */
 export async function sendAll(client: SQSClient, queueUrl: string, bodies: readonly object[]): Promise<void> {
-  const batches = Array.from({ length: Math.ceil(bodies.length / 10) }, (_, at) =>
-    bodies.slice(at * 10, at * 10 + 10),
-  );
   await Promise.all(
-    batches.map(async (batch) => {
+    chunks(bodies, 10).map(async (batch) => {
       const answer = await client.send(
         new SendMessageBatchCommand({
           QueueUrl: queueUrl,

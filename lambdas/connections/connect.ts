@@ -3,6 +3,7 @@
  * place: were it the other way round, a crash in between would leave an older one open that nobody knows of.
  */
 import type { ClosingFrame } from "../../protocol/frames.ts";
+import type { Callbacks } from "../aws/callbacks.ts";
 import type { Connection, Device } from "../stores/clients.ts";
 import type { DeviceKey } from "../stores/inbox.ts";
 
@@ -25,20 +26,12 @@ export async function connect(deps: ConnectDependencies, device: DeviceKey, next
   throw new Error("the device's connection was changed by others at every attempt");
 }
 
-export interface ReplaceDependencies {
-  readonly post: (connectionId: string, frame: string) => Promise<boolean>;
-  readonly close: (connectionId: string) => Promise<void>;
-}
-
 /** Tells a connection that another took its place, and closes it. */
-export async function replaceConnection(
-  { post, close }: ReplaceDependencies,
-  connectionId: string,
-): Promise<void> {
+export async function replaceConnection(callbacks: Callbacks, connectionId: string): Promise<void> {
   const frame: ClosingFrame = { command: "closing", reason: "replaced" };
   try {
-    await post(connectionId, JSON.stringify(frame));
+    await callbacks.post(connectionId, JSON.stringify(frame));
   } finally {
-    await close(connectionId);
+    await callbacks.close(connectionId);
   }
 }

@@ -2,6 +2,7 @@
  * [DLV1] From new entries to jobs: the entries of a chat, and the connected devices of its members in groups of
  * some tens; for each chat one notice to the chat list. Writes nothing itself: running twice only sends twice.
  */
+import { chunks } from "../chunks.ts";
 import { isOwn } from "../log/entry.ts";
 import type { Device } from "../stores/clients.ts";
 import type { DeliveryJob, PreviewNotice, Recipient } from "./job.ts";
@@ -60,6 +61,3 @@ function jobsFor(
   const seqs = entries.map(({ seq }) => seq);
   return chunks(others, recipientsPerJob).map((to) => ({ chatId, seqs, to }));
 }
-
-const chunks = <T>(items: readonly T[], size: number): T[][] =>
-  Array.from({ length: Math.ceil(items.length / size) }, (_, at) => items.slice(at * size, (at + 1) * size));

@@ -2,8 +2,8 @@
 import middy from "@middy/core";
 import type { APIGatewayProxyResultV2 } from "aws-lambda";
 import { subprotocol } from "../../protocol/limits.ts";
-import { close, post } from "../aws/callbacks.ts";
-import { createCallbackClient, createDynamoClient } from "../aws/clients.ts";
+import { createCallbacks } from "../aws/callbacks.ts";
+import { createDynamoClient } from "../aws/clients.ts";
 import { type CommandEvent, identityOf } from "../commands/identity.ts";
 import { type Headers, offered } from "../connections/handshake-headers.ts";
 import { connect, type ConnectDependencies, replaceConnection } from "../connections/connect.ts";
@@ -30,19 +30,12 @@ export const makeHandler =
 
 const env = readEnvironment("CLIENTS_TABLE", "CALLBACK_URL");
 const clients = new ClientsStore(createDynamoClient(), env.CLIENTS_TABLE);
-const callbacks = createCallbackClient(env.CALLBACK_URL);
+const callbacks = createCallbacks(env.CALLBACK_URL);
 
 export const handler = middy(
   makeHandler({
     find: async (device) => await clients.get(device),
     connect: async (device, next, seen) => await clients.connect(device, next, seen),
-    replace: async (connectionId) =>
-      await replaceConnection(
-        {
-          post: async (id, frame) => await post(callbacks, id, frame),
-          close: async (id) => await close(callbacks, id),
-        },
-        connectionId,
-      ),
+    replace: async (connectionId) => await replaceConnection(callbacks, connectionId),
   }),
 );

@@ -1,7 +1,7 @@
 /** Consumer of the delivery queue: [DLV1] [DLV2] [DLV5] [CON8]. */
 import middy from "@middy/core";
-import { post } from "../aws/callbacks.ts";
-import { createCallbackClient, createDynamoClient, createQueueClient } from "../aws/clients.ts";
+import { createCallbacks } from "../aws/callbacks.ts";
+import { createDynamoClient, createQueueClient } from "../aws/clients.ts";
 import { sendAll } from "../aws/queues.ts";
 import { deliver, type DeliverDependencies } from "../delivery/deliver.ts";
 import { deliveryJob } from "../delivery/job.ts";
@@ -27,7 +27,7 @@ const env = readEnvironment(
   "CALLBACK_URL",
 );
 const dynamo = createDynamoClient();
-const callbacks = createCallbackClient(env.CALLBACK_URL);
+const callbacks = createCallbacks(env.CALLBACK_URL);
 const queues = createQueueClient();
 const messages = new MessagesStore(dynamo, env.MESSAGES_TABLE);
 const inbox = new InboxStore(dynamo, env.INBOX_TABLE);
@@ -37,7 +37,7 @@ export const handler = middy(
   makeHandler({
     entries: async (chatId, seqs) => await messages.getMany(seqs.map((seq) => ({ chatId, seq }))),
     cursors: async (devices, chatId) => await inbox.cursorsOf(devices, chatId),
-    post: async (connectionId, frame) => await post(callbacks, connectionId, frame),
+    post: async (connectionId, frame) => await callbacks.post(connectionId, frame),
     forget: async (recipient, connectedBefore) =>
       await clients.disconnect(recipient, recipient.connectionId, Date.now(), connectedBefore),
     sendJob: async (job) => await sendAll(queues, env.DELIVERY_QUEUE_URL, [job]),

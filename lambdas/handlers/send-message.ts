@@ -25,7 +25,7 @@ const participants = new ParticipantsStore(dynamo, env.PARTICIPANTS_TABLE);
 export const handler = middy(
   makeHandler({
     log: new MessagesStore(dynamo, env.MESSAGES_TABLE),
-    projectedTip: async (chatId) => (await chats.get(chatId))?.head.lastSeq ?? 0,
+    projectedTip: async (chatId) => await chats.projectedTip(chatId),
     isMember: async (chatId, userId) => (await participants.get(chatId, userId)) !== undefined,
     now: Date.now,
     newId: randomUUID,

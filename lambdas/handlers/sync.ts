@@ -1,8 +1,8 @@
 /** `sync` and `ack`: [DLV2] [DLV3]. */
 import middy from "@middy/core";
 import { failure } from "../../protocol/errors.ts";
-import { close, post } from "../aws/callbacks.ts";
-import { createCallbackClient, createDynamoClient } from "../aws/clients.ts";
+import { createCallbacks } from "../aws/callbacks.ts";
+import { createDynamoClient } from "../aws/clients.ts";
 import { type Command, commandHandler } from "../commands/command-handler.ts";
 import { replaceConnection } from "../connections/connect.ts";
 import { readEnvironment, readOptionalCount } from "../environment.ts";
@@ -57,7 +57,7 @@ export function makeHandler(stores: Stores) {
       {
         memberships: async (chatIds) => await participants.getMany(chatIds, caller.userId),
         occupied: async (slots) => await messages.occupied(slots),
-        projectedTip: async (chatId) => (await chats.get(chatId))?.head.lastSeq ?? 0,
+        projectedTip: async (chatId) => await chats.projectedTip(chatId),
         acknowledge: async (chatId, seq) => await inbox.acknowledge(caller, chatId, seq),
       },
       request,
@@ -75,7 +75,7 @@ const env = readEnvironment(
   "CALLBACK_URL",
 );
 const dynamo = createDynamoClient();
-const callbacks = createCallbackClient(env.CALLBACK_URL);
+const callbacks = createCallbacks(env.CALLBACK_URL);
 
 export const handler = middy(
   makeHandler({
@@ -84,14 +84,7 @@ export const handler = middy(
     messages: new MessagesStore(dynamo, env.MESSAGES_TABLE),
     chats: new ChatsStore(dynamo, env.CHATS_TABLE),
     participants: new ParticipantsStore(dynamo, env.PARTICIPANTS_TABLE),
-    replace: async (connectionId) =>
-      await replaceConnection(
-        {
-          post: async (id, frame) => await post(callbacks, id, frame),
-          close: async (id) => await close(callbacks, id),
-        },
-        connectionId,
-      ),
+    replace: async (connectionId) => await replaceConnection(callbacks, connectionId),
     logsExpire: readOptionalCount("MESSAGE_RETENTION_DAYS") !== undefined,
     now: Date.now,
   }),

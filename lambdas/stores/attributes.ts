@@ -1,5 +1,6 @@
 import type { AttributeValue, DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { BatchGetItemCommand, ConditionalCheckFailedException } from "@aws-sdk/client-dynamodb";
+import { chunks } from "../chunks.ts";
 
 /** DynamoDB's item, as its API has it. Only this folder knows of it. */
 export type Item = Record<string, AttributeValue>;
@@ -66,8 +67,5 @@ export async function batchGet(
     }
     return found;
   };
-  const chunks = Array.from({ length: Math.ceil(keys.length / 100) }, (_, at) =>
-    keys.slice(at * 100, at * 100 + 100),
-  );
-  return (await Promise.all(chunks.map(read))).flat();
+  return (await Promise.all(chunks(keys, 100).map(read))).flat();
 }

@@ -49,6 +49,11 @@ export class ChatsStore {
     return Item && toChat(Item);
   }
 
+  /** The last seq that was projected from the chat's log; 0 for a new chat. Never above the log's tip. */
+  async projectedTip(chatId: string): Promise<number> {
+    return (await this.get(chatId))?.head.lastSeq ?? 0;
+  }
+
   async getMany(chatIds: readonly string[]): Promise<Map<string, Chat>> {
     const items = await batchGet(
       this.#client,

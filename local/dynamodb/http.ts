@@ -1,10 +1,10 @@
 /** DynamoDB's JSON 1.0 protocol: one request's target and body to one answer. Whoever serves it has authorized it. */
 
+import { isObject } from "../json.ts";
 import { randomUUID } from "node:crypto";
 import { crc32 } from "node:zlib";
 import { AwsFault } from "../contracts.ts";
 import type { DynamoEngine, JsonObject, JsonValue } from "../contracts.ts";
-import { isObject } from "./values.ts";
 
 export interface DynamoResponse {
   readonly status: number;

@@ -4,10 +4,10 @@
  * A call whose input names no table needs nothing here, for the engine refuses it.
  */
 
+import { isObject } from "../json.ts";
 import type { JsonObject, JsonValue, NeededPermission } from "../contracts.ts";
 import { WRITE_PARTS } from "./actions/transactions.ts";
 import type { SchemaOfTable } from "./dynalite.ts";
-import { isObject } from "./values.ts";
 
 interface Scope {
   readonly region: string;

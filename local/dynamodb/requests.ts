@@ -3,6 +3,7 @@
  * AWS's words), all others refused by name, legacy ones too. Nothing is ignored.
  */
 
+import { isObject } from "../json.ts";
 import { AwsFault } from "../contracts.ts";
 import type { JsonObject, JsonValue } from "../contracts.ts";
 import type { MemberType } from "./dynalite.ts";
@@ -10,7 +11,7 @@ import { asFault, memberTypes, validations } from "./dynalite.ts";
 import { constraintFault, serializationFault, validationFault } from "./faults.ts";
 import type { ExpressionMembers } from "./expressions.ts";
 import type { Item } from "./attribute-value.ts";
-import { isObject, setOwn, takeItem, takeValue } from "./values.ts";
+import { setOwn, takeItem, takeValue } from "./values.ts";
 
 const EXPRESSION_NAMES = ["ExpressionAttributeNames"] as const;
 const CONDITION = [

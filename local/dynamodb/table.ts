@@ -1,5 +1,6 @@
 /** One table in memory: its items, its indexes, and the order in which they expire. */
 
+import { isObject } from "../json.ts";
 import type { JsonObject, TableSpec } from "../contracts.ts";
 import type { SchemaOfTable } from "./dynalite.ts";
 import type { KeyPart, KeyShape } from "./keys.ts";
@@ -7,7 +8,7 @@ import { indexKey, keyNames, tableKey } from "./keys.ts";
 import { SortedMap } from "./sorted-map.ts";
 import type { Stream } from "./streams.ts";
 import type { Item } from "./attribute-value.ts";
-import { attributeOf, isObject, itemSize, setOwn, valueSize } from "./values.ts";
+import { attributeOf, itemSize, setOwn, valueSize } from "./values.ts";
 
 /** A stored item. Never changed in place: an update stores a new entry. */
 export interface Entry {

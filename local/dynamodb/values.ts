@@ -3,6 +3,7 @@
  * a stored item), handing them out, their equality and their size.
  */
 
+import { isObject } from "../json.ts";
 import type { JsonObject, JsonValue } from "../contracts.ts";
 import { serializationFault, validationFault } from "./faults.ts";
 import type { AttributeValue, Item, ValueType } from "./attribute-value.ts";
@@ -34,9 +35,6 @@ const nameOfKind = (value: unknown): string => {
   if (typeof value === "boolean") return value ? "TRUE_VALUE" : "FALSE_VALUE";
   return "STRING_VALUE";
 };
-
-export const isObject = (value: unknown): value is JsonObject =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
 
 const takeString = (raw: unknown): string => {
   if (typeof raw === "string") return raw;

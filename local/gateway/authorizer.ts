@@ -3,8 +3,8 @@
  * (API Gateway developer guide, "Control access to WebSocket APIs with Lambda REQUEST authorizers" and
  * "Output from an API Gateway Lambda authorizer").
  */
+import { isObject } from "../json.ts";
 import type { JsonObject, JsonValue } from "../contracts.ts";
-import { isObject } from "./settings.ts";
 
 /** API Gateway's quota for an authorizer's result. */
 const MAX_RESULT_BYTES = 8 * 1024;

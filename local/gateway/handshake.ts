@@ -2,12 +2,13 @@
  * The upgrade request, from its first byte to the answer: path, authorizer, `$connect` integration. Nothing here
  * opens a WebSocket; it says whether one may be opened and with what.
  */
+import { isObject } from "../json.ts";
 import { type IncomingMessage, STATUS_CODES } from "node:http";
 import type { JsonObject, JsonValue, RouteSpec } from "../contracts.ts";
 import { identityCheck, judge } from "./authorizer.ts";
 import { authorizerEvent, connectEvent, httpPart } from "./events.ts";
 import type { Integrations } from "./integrations.ts";
-import { type ConnectionFacts, isObject, MAX_INTEGRATION_MS, newId, type Setting } from "./settings.ts";
+import { type ConnectionFacts, MAX_INTEGRATION_MS, newId, type Setting } from "./settings.ts";
 
 export type Handshake =
   | { readonly type: "accepted"; readonly facts: ConnectionFacts; readonly subprotocol: string | undefined }

@@ -1,11 +1,12 @@
 /** A client's messages: each goes to its route's integration at once, and its reply back when it is there. */
+import { isObject } from "../json.ts";
 import type { JsonObject, JsonValue, RouteSpec } from "../contracts.ts";
 import type { Connection } from "./connection.ts";
 import { messageEvent, requestContext } from "./events.ts";
 import type { Integrations, Outcome } from "./integrations.ts";
 import { mockTemplate } from "./mock-template.ts";
 import { routeSelector } from "./route-selection.ts";
-import { isObject, newId, type Setting } from "./settings.ts";
+import { newId, type Setting } from "./settings.ts";
 
 /** What goes back to the caller of a Lambda proxy integration. */
 type Reply =

@@ -1,6 +1,6 @@
 /** Response templates of mock integrations: text, and `$context.…` variables. */
+import { isObject } from "../json.ts";
 import type { JsonObject, JsonValue } from "../contracts.ts";
-import { isObject } from "./settings.ts";
 
 const VARIABLE = /\$(?:context\.([a-zA-Z]+(?:\.[a-zA-Z]\w*)?)|\{context\.([a-zA-Z]+(?:\.[a-zA-Z]\w*)?)\})/g;
 const VTL = /\$[a-zA-Z{!]|#[a-zA-Z#*@[{]/;

@@ -1,6 +1,6 @@
 /** Which route a message takes: `$request.body.FIELD` of its JSON, else `$default`. */
+import { isObject } from "../json.ts";
 import type { RouteSpec } from "../contracts.ts";
-import { isObject } from "./settings.ts";
 
 /**
  * @param expression `$request.body.FIELD` or `${request.body.FIELD}`, FIELD may be a path; others are refused

@@ -51,6 +51,3 @@ export interface ConnectionFacts {
 
 /** An id in the form that API Gateway gives connections, messages and requests: 15 URL-safe characters and `=`. */
 export const newId = (): string => `${randomBytes(11).toString("base64url")}=`;
-
-export const isObject = (value: unknown): value is JsonObject =>
-  typeof value === "object" && value !== null && !Array.isArray(value);

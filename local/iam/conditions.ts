@@ -3,7 +3,8 @@
  * policy elements: Condition operators" and "Conditions with multiple context keys or values").
  */
 
-import type { JsonObject, JsonValue } from "../contracts.ts";
+import { isObject } from "../json.ts";
+import type { JsonValue } from "../contracts.ts";
 import { PolicyError } from "./policy-error.ts";
 import { arnWildcard, wildcard, type Matcher } from "./wildcard.ts";
 
@@ -111,8 +112,4 @@ function valuesOf(value: JsonValue, place: string): string[] {
     if (one.includes("${")) throw new PolicyError(`${place}: policy variables are not supported: ${one}`);
     return one;
   });
-}
-
-function isObject(value: JsonValue): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -4,6 +4,7 @@
  * beyond the documented operators is refused by name.
  */
 
+import { isObject } from "../json.ts";
 import type { JsonObject, JsonValue } from "../contracts.ts";
 
 type Predicate = (value: JsonValue | undefined) => boolean;
@@ -72,10 +73,6 @@ function parsedBody(body: JsonValue | undefined): JsonValue | undefined {
   } catch {
     return undefined;
   }
-}
-
-function isObject(value: JsonValue | undefined): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function compileObject(pattern: JsonObject, place: string): Predicate {

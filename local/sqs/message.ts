@@ -1,7 +1,8 @@
 /** A queue's messages: their shape, digests, sizes and the characters they may hold. */
 
+import { isObject } from "../json.ts";
 import { createHash } from "node:crypto";
-import type { JsonObject, JsonValue } from "../contracts.ts";
+import type { JsonValue } from "../contracts.ts";
 import { invalid } from "./queue-faults.ts";
 
 /** One entry of `MessageAttributes`; binary values are base64, as in JSON. */
@@ -116,8 +117,4 @@ function readAttribute(name: string, value: JsonValue): MessageAttribute {
   }
   if (!isBinary) checkCharacters(given);
   return isBinary ? { DataType, BinaryValue: given } : { DataType, StringValue: given };
-}
-
-export function isObject(value: JsonValue | undefined): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

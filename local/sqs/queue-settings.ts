@@ -1,7 +1,8 @@
 /** A queue's settings: from `AWS::SQS::Queue`, and as `GetQueueAttributes` answers them. */
 
+import { isObject } from "../json.ts";
 import type { JsonObject, JsonValue } from "../contracts.ts";
-import { isObject, MAX_MESSAGE_BYTES } from "./message.ts";
+import { MAX_MESSAGE_BYTES } from "./message.ts";
 
 export interface QueueSettings {
   readonly name: string;

@@ -3,6 +3,7 @@
  * emoji in it, hands out one message a group at a time, and keeps no retention; S3 is fauxqs's.
  */
 
+import { isObject } from "../json.ts";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { join } from "node:path";
 import {
@@ -13,7 +14,7 @@ import {
   type QueueAccess,
   type ReceivedMessage,
 } from "../contracts.ts";
-import { isObject, md5 } from "./message.ts";
+import { md5 } from "./message.ts";
 import { MoveTasks } from "./move-tasks.ts";
 import { createObjectStore } from "./object-store.ts";
 import { invalid, noSuchQueue } from "./queue-faults.ts";

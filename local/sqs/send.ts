@@ -1,10 +1,10 @@
 /** `SendMessage` and `SendMessageBatch`. */
 
+import { isObject } from "../json.ts";
 import { createHash, randomUUID } from "node:crypto";
 import type { Clock, JsonObject, JsonValue } from "../contracts.ts";
 import {
   checkCharacters,
-  isObject,
   MAX_MESSAGE_BYTES,
   md5,
   md5OfAttributes,

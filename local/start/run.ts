@@ -1,4 +1,5 @@
 /** What `npm start` does: synthesize, start the platform, write its addresses, stop on a signal. */
+import { isAlive } from "../is-alive.ts";
 import {
   createWriteStream,
   mkdirSync,
@@ -97,14 +98,6 @@ const assemblyFolder = (): string => {
       rmSync(join(localDir, name), { recursive: true, force: true });
   }
   return join(localDir, `${prefix}${process.pid}`);
-};
-
-const isAlive = (pid: number): boolean => {
-  try {
-    return process.kill(pid, 0);
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
-  }
 };
 
 const start = async (

@@ -1,9 +1,9 @@
 /** Makes the cloud assembly of a CDK app as the cdk command does, without AWS credentials or network. */
+import { isObject } from "../json.ts";
 import { spawn } from "node:child_process";
 import { existsSync, readFileSync, rmSync } from "node:fs";
 import { delimiter, dirname, join, resolve } from "node:path";
 import type { JsonObject, JsonValue } from "../contracts.ts";
-import { isObject } from "../template/load.ts";
 
 export interface SynthesisOptions {
   /** Where cdk.json is, and where the app's command runs. */

@@ -1,7 +1,8 @@
 /** The WebSocket API of a template as the gateway takes it. */
+import { isObject } from "../json.ts";
 import type { GatewaySpec, JsonObject, MockOrLambda, RouteSpec } from "../contracts.ts";
 import { functionNameOf } from "./describe-functions.ts";
-import { isObject, textOf } from "./load.ts";
+import { textOf } from "./load.ts";
 import { ofType, type PropertyReader, readProperties } from "./read-properties.ts";
 import type { Resolver, Resource } from "./resolve.ts";
 

@@ -1,6 +1,7 @@
 /** `AWS::Lambda::Function` and the roles it runs under. */
+import { isObject } from "../json.ts";
 import type { JsonObject } from "../contracts.ts";
-import { isObject, type Stack, textOf } from "./load.ts";
+import { type Stack, textOf } from "./load.ts";
 import { ofType, type PropertyReader, readProperties } from "./read-properties.ts";
 import type { Resolver } from "./resolve.ts";
 

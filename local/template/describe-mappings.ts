@@ -1,7 +1,8 @@
 /** `AWS::Lambda::EventSourceMapping`, checked as AWS checks it when it creates one. */
+import { isObject } from "../json.ts";
 import type { JsonObject, NeededPermission, QueueMappingSpec, StreamMappingSpec } from "../contracts.ts";
 import { functionNameOf } from "./describe-functions.ts";
-import { isObject, textOf } from "./load.ts";
+import { textOf } from "./load.ts";
 import { ofType, type PropertyReader, readProperties } from "./read-properties.ts";
 import type { Resolver } from "./resolve.ts";
 

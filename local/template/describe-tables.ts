@@ -1,6 +1,7 @@
 /** `AWS::DynamoDB::Table` and `GlobalTable` as the DynamoDB engine takes them. */
+import { isObject } from "../json.ts";
 import type { JsonObject, TableSpec } from "../contracts.ts";
-import { isObject, textOf } from "./load.ts";
+import { textOf } from "./load.ts";
 import { ofType, type PropertyReader, readProperties } from "./read-properties.ts";
 import type { Resolver, Resource } from "./resolve.ts";
 

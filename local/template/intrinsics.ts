@@ -2,8 +2,8 @@
  * CloudFormation's intrinsic functions over template values. What a name means is the scope's business; a
  * function that is not here is refused by name.
  */
+import { isObject } from "../json.ts";
 import type { JsonObject, JsonValue } from "../contracts.ts";
-import { isObject } from "./load.ts";
 
 /** What the names in a template stand for. Every member throws, naming the name, when there is no such thing. */
 export interface Scope {

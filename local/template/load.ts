@@ -2,6 +2,7 @@
  * Reads a cloud assembly (what `cdk synth` writes): its stacks' templates and, of its file assets, the local
  * folders that the templates name by S3 key.
  */
+import { isObject } from "../json.ts";
 import { existsSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { JsonObject, JsonValue } from "../contracts.ts";
@@ -13,9 +14,6 @@ export interface Stack {
   /** Absolute path of each file asset's source, by its S3 object key. */
   readonly assets: ReadonlyMap<string, string>;
 }
-
-export const isObject = (value: unknown): value is JsonObject =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
 
 /** A value written out: a string as it is, anything else as JSON. */
 export const textOf = (value: JsonValue | undefined): string =>

@@ -1,6 +1,7 @@
 /** Values of a template's parameters: given or by default, and checked against the template's own rules. */
+import { isObject } from "../json.ts";
 import type { JsonObject, JsonValue } from "../contracts.ts";
-import { isObject, section, type Stack, textOf } from "./load.ts";
+import { section, type Stack, textOf } from "./load.ts";
 
 /** Put into every template by the CDK for its bootstrap check, which has nothing to look at here. */
 const bootstrapParameter = "BootstrapVersion";

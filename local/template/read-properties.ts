@@ -2,8 +2,9 @@
  * Typed reading of resolved properties. CloudFormation takes numbers and booleans also as strings; each
  * reader throws naming the resource and the property when the value cannot be read.
  */
+import { isObject } from "../json.ts";
 import type { JsonObject, JsonValue } from "../contracts.ts";
-import { isObject, textOf } from "./load.ts";
+import { textOf } from "./load.ts";
 import type { Resolver, Resource } from "./resolve.ts";
 
 export interface PropertyReader {

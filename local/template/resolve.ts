@@ -3,9 +3,10 @@
  * between stacks. Values are worked out when asked for; what only exists after creation (a stream's ARN) is
  * handed in with `setAttribute`.
  */
+import { isObject } from "../json.ts";
 import type { JsonObject, JsonValue } from "../contracts.ts";
 import { evaluate, evaluateCondition, type Scope, splitAttribute, substitutions } from "./intrinsics.ts";
-import { isObject, section, type Stack, textOf } from "./load.ts";
+import { section, type Stack, textOf } from "./load.ts";
 import { identify, type Identity, namingProperty, type Place } from "./names.ts";
 import { parameterValues } from "./parameters.ts";
 

@@ -1,6 +1,7 @@
 /** A small language for saying which properties of a resource the platform acts on. */
+import { isObject } from "../json.ts";
 import type { JsonValue } from "../contracts.ts";
-import { isObject, textOf } from "./load.ts";
+import { textOf } from "./load.ts";
 
 /**
  * What the platform does with one property:

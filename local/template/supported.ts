@@ -1,6 +1,7 @@
 /** Refuses by name whatever of a template the platform does not support, so that nothing is skipped in silence. */
+import { isObject } from "../json.ts";
 import type { JsonObject } from "../contracts.ts";
-import { isObject, section, type Stack, textOf } from "./load.ts";
+import { section, type Stack, textOf } from "./load.ts";
 import { type Resolver, TemplateError } from "./resolve.ts";
 import { fields, uncovered } from "./shapes.ts";
 import { supportedTypes } from "./supported-types.ts";

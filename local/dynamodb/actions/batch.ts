@@ -1,5 +1,6 @@
 /** BatchGetItem and BatchWriteItem. Here each is done within one turn, so nothing is left unprocessed but for size. */
 
+import { isObject } from "../../json.ts";
 import type { JsonObject, JsonValue } from "../../contracts.ts";
 import type { Units } from "../capacity.ts";
 import { addUnits, capacityMember, noUnits, readUnitsOf, totalOf, writeUnits } from "../capacity.ts";
@@ -10,7 +11,7 @@ import { checkKey, tableKey } from "../keys.ts";
 import { project } from "../projection.ts";
 import { readMembers } from "../requests.ts";
 import type { Members } from "../requests.ts";
-import { isObject, itemForCaller, takeItem } from "../values.ts";
+import { itemForCaller, takeItem } from "../values.ts";
 import type { Action } from "./context.ts";
 import { judge, prepareDelete, preparePut } from "./write.ts";
 import type { Write } from "./write.ts";

@@ -3,6 +3,7 @@
  * other call and never meets TransactionConflict.
  */
 
+import { isObject } from "../../json.ts";
 import { hash } from "node:crypto";
 import type { JsonObject, JsonValue } from "../../contracts.ts";
 import { AwsFault } from "../../contracts.ts";
@@ -15,7 +16,7 @@ import { checkKey, tableKey } from "../keys.ts";
 import { project } from "../projection.ts";
 import { readItem, readMembers, tableOf } from "../requests.ts";
 import type { Members, Shape } from "../requests.ts";
-import { isObject, itemForCaller } from "../values.ts";
+import { itemForCaller } from "../values.ts";
 import { capacityOfTables, unitsFor } from "./batch.ts";
 import type { Action, Context } from "./context.ts";
 import { judge, prepareWrite } from "./write.ts";
