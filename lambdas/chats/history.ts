@@ -1,6 +1,6 @@
 /** [HIS1] A page of a chat's log. Bounded by seq, so paging neither repeats nor skips while messages arrive. */
 import { failure, type Outcome, success } from "../../protocol/errors.ts";
-import type { ReplyFields } from "../../protocol/frames.ts";
+import type { EntryFrame, ReplyFields } from "../../protocol/frames.ts";
 import { limits } from "../../protocol/limits.ts";
 import type { RequestOf } from "../../protocol/requests.ts";
 import { type Entry, isVisible, toFrame } from "../log/entry.ts";
@@ -44,8 +44,8 @@ export async function getHistory(
   // Behind an entry that may not be seen lie, backward, only others that may not be seen.
   const goesOn = more && (forward || seen.length === entries.length);
 
-  const page = new Page(limit);
+  const page = new Page<EntryFrame>(limit);
   const fitting = seen.map(toFrame).every((frame) => page.add(frame));
-  const frames = forward ? page.frames : page.frames.toReversed();
+  const frames = forward ? page.items : page.items.toReversed();
   return success({ entries: frames, complete: fitting && !goesOn });
 }

@@ -8,6 +8,7 @@ import type { ChatListRow, ReplyFields } from "../../protocol/frames.ts";
 import { limits } from "../../protocol/limits.ts";
 import type { RequestOf } from "../../protocol/requests.ts";
 import { decodeCursor, encodeCursor } from "../commands/cursor.ts";
+import { Page } from "../log/page.ts";
 import { type Chat, emptyHead, type Head } from "../stores/chats.ts";
 import type { ChatOfUser, Membership } from "../stores/participants.ts";
 
@@ -44,15 +45,18 @@ export async function listChats(
     ? sorted.filter(({ at, chat }) => at < from.at || (at === from.at && chat.chatId > from.chatId))
     : sorted;
 
-  const page = rest.slice(0, limit);
-  const last = page.at(-1);
+  const wanted = rest.slice(0, limit);
   const memberships = await deps.memberships(
-    page.map(({ chat }) => chat.chatId),
+    wanted.map(({ chat }) => chat.chatId),
     userId,
   );
+  const page = new Page<ChatListRow>(limit);
+  wanted.every(({ chat, head }) => page.add(row(chat, head, memberships.get(chat.chatId), userId)));
+  const last = rest[page.items.length - 1];
   return success({
-    chats: page.map(({ chat, head }) => row(chat, head, memberships.get(chat.chatId), userId)),
-    ...(last && rest.length > limit && { next: encodeCursor({ at: last.at, chatId: last.chat.chatId }) }),
+    chats: page.items,
+    ...(last &&
+      rest.length > page.items.length && { next: encodeCursor({ at: last.at, chatId: last.chat.chatId }) }),
   });
 }
 

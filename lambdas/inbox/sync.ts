@@ -5,7 +5,7 @@
  */
 import * as z from "zod/mini";
 import { failure, type Outcome, success } from "../../protocol/errors.ts";
-import type { ReplyFields } from "../../protocol/frames.ts";
+import type { EntryFrame, ReplyFields } from "../../protocol/frames.ts";
 import { limits } from "../../protocol/limits.ts";
 import type { RequestOf } from "../../protocol/requests.ts";
 import { decodeCursor, encodeCursor } from "../commands/cursor.ts";
@@ -67,14 +67,14 @@ export async function sync(
 
   const { chats, more } = await deps.chatsOf(start.after, chatsPerPage);
   const pending = await pendingOf(deps, chats, device, start);
-  const page = new Page(limit);
+  const page = new Page<EntryFrame>(limit);
   const now = deps.now();
   let done = start.after;
   for (const { chatId, from } of pending) {
     const stop = await fill(deps, page, chatId, from, device, now);
     if (stop !== undefined) {
       const next = { asOf: start.asOf, after: done, within: { chatId, seq: stop } };
-      return success({ events: page.frames, next: encodeCursor(next), complete: false, asOf: start.asOf });
+      return success({ events: page.items, next: encodeCursor(next), complete: false, asOf: start.asOf });
     }
     // Chats before the next pending one are known to hold nothing: they need no second look.
     done = chatId;
@@ -82,9 +82,9 @@ export async function sync(
   const last = chats.at(-1)?.chatId;
   if (more && last !== undefined) {
     const next = encodeCursor({ asOf: start.asOf, after: last });
-    return success({ events: page.frames, next, complete: false, asOf: start.asOf });
+    return success({ events: page.items, next, complete: false, asOf: start.asOf });
   }
-  return success({ events: page.frames, complete: true, asOf: start.asOf });
+  return success({ events: page.items, complete: true, asOf: start.asOf });
 }
 
 /** The chats that hold something for the device, and the first seq of it, in the order of chatId. */
@@ -153,7 +153,7 @@ async function lastBefore(deps: SyncDependencies, chatId: string, time: number):
 /** Adds a chat's entries from a seq on. Returns the last seq that found room, when not all did. */
 async function fill(
   deps: SyncDependencies,
-  page: Page,
+  page: Page<EntryFrame>,
   chatId: string,
   from: number,
   device: Device,

@@ -1,0 +1,42 @@
+import { expect, test } from "vitest";
+import { listChats, type ListDependencies } from "../../lambdas/chats/list.ts";
+import type { Chat } from "../../lambdas/stores/chats.ts";
+
+test("[LST1] a page of the longest previews stays under 100 KB, and paging repeats and skips no chat", async () => {
+  const ids = Array.from({ length: 100 }, (_, at) => `chat-${String(at).padStart(3, "0")}`);
+  const chat = (chatId: string): Chat => ({
+    chatId,
+    type: "direct",
+    participants: ["alice", "bob"],
+    createdAt: 0,
+    head: {
+      lastSeq: 1,
+      lastSentAt: 5,
+      lastMessage: { seq: 1, userId: "bob", preview: "👨‍👩‍👧‍👦".repeat(100), sentAt: 5 },
+      messages: 1,
+      sentBy: new Map([["bob", 1]]),
+    },
+  });
+  const deps: ListDependencies = {
+    chatsOf: async () => ({
+      chats: ids.map((chatId) => ({ chatId, type: "direct", peerId: "bob", joinedSeq: 1, joinedAt: 0 })),
+      more: false,
+    }),
+    chats: async (chatIds) => new Map(chatIds.map((chatId) => [chatId, chat(chatId)])),
+    memberships: async () => new Map(),
+  };
+  const seen: string[] = [];
+  let cursor: string | undefined;
+  do {
+    const page = await listChats(
+      deps,
+      { command: "listChats", limit: 100, ...(cursor !== undefined && { cursor }) },
+      "alice",
+    );
+    if (!page.ok) throw new Error(page.error.message);
+    expect(Buffer.byteLength(JSON.stringify(page.value))).toBeLessThan(102_400);
+    seen.push(...page.value.chats.map(({ chatId }) => chatId));
+    cursor = page.value.next;
+  } while (cursor !== undefined);
+  expect(seen).toEqual(ids);
+});
