@@ -3,7 +3,7 @@
  * "Configuring partial batch response": success and failure conditions, the same for streams and queues).
  */
 
-import type { JsonValue } from "../contracts.ts";
+import type { JsonValue, ReceivedMessage } from "../contracts.ts";
 
 /** The identifiers that failed; none: all succeeded; `"all"`: the answer counts as a failure of the whole batch. */
 export type BatchVerdict =
@@ -35,6 +35,22 @@ export function readBatchResponse(payload: JsonValue, identifiers: ReadonlySet<s
     failed.add(identifier);
   }
   return { failed };
+}
+
+/** The ids of messages that did not fail, each behind one of its group that did. None on a standard queue. */
+export function overtakingMessages(
+  messages: readonly ReceivedMessage[],
+  failed: ReadonlySet<string>,
+): string[] {
+  const held = new Set<string>();
+  const overtaking: string[] = [];
+  for (const { MessageId, Attributes } of messages) {
+    const group = Attributes["SequenceNumber"] === undefined ? undefined : Attributes["MessageGroupId"];
+    if (group === undefined) continue;
+    if (failed.has(MessageId)) held.add(group);
+    else if (held.has(group)) overtaking.push(MessageId);
+  }
+  return overtaking;
 }
 
 function brief(value: JsonValue): string {

@@ -3,7 +3,10 @@
  * nothing is done: "after your queue's visibility timeout runs out, the message will again reappear in the
  * queue" (Lambda Developer Guide, "Handling errors for an SQS event source"), and the queue's redrive policy
  * counts it. A FIFO queue's order within a group is kept by the queue itself, which holds a group while one
- * of its messages is in flight.
+ * of its messages is in flight. A function that works on a FIFO queue has to name, beside the message that
+ * failed, those of its group that came after it: what it does not name is deleted (same guide: "stop
+ * processing messages after the first failure and return all failed and unprocessed messages"). A function
+ * that forgets so gets a warning here.
  */
 
 import type {
@@ -18,7 +21,7 @@ import type {
   QueueMappingSpec,
   ReceivedMessage,
 } from "../contracts.ts";
-import { readBatchResponse } from "./batch-response.ts";
+import { overtakingMessages, readBatchResponse } from "./batch-response.ts";
 import { compileQueueFilters } from "./filter-pattern.ts";
 import {
   backoffMs,
@@ -187,7 +190,11 @@ class QueueMapping implements Mapping {
       const passed = records.filter(({ record }) => this.#passes(record));
       const filtered = records.filter((entry) => !passed.includes(entry)).map(({ message }) => message);
       if (filtered.length > 0) await this.#deps.queues.remove(queueArn, handles(filtered));
-      for (const batch of byPayload(passed)) await this.#runBatch(batch);
+      for (const batch of byPayload(passed)) {
+        const isDone = await this.#runBatch(batch);
+        // What would come after a failed message of its group waits for it; all of them are visible again at once.
+        if (!isDone && isFifo(queueArn)) break;
+      }
     } catch (error) {
       // Nothing is lost: what was not deleted becomes visible again.
       this.#log.error({
@@ -198,7 +205,8 @@ class QueueMapping implements Mapping {
     }
   }
 
-  async #runBatch(batch: readonly QueueEntry[]): Promise<void> {
+  /** False when a message failed. */
+  async #runBatch(batch: readonly QueueEntry[]): Promise<boolean> {
     const { spec, deps } = { spec: this.#spec, deps: this.#deps };
     const messages = batch.map(({ message }) => message);
     const result = await deps.invoke(spec.functionName, { Records: batch.map(({ record }) => record) });
@@ -208,6 +216,7 @@ class QueueMapping implements Mapping {
     if (failed.length > 0 && deps.retryAfterSec !== undefined) {
       await deps.queues.release(spec.queueArn, handles(failed), deps.retryAfterSec);
     }
+    return failed.length === 0;
   }
 
   #failedOf(result: InvokeResult, messages: readonly ReceivedMessage[]): readonly ReceivedMessage[] {
@@ -224,6 +233,13 @@ class QueueMapping implements Mapping {
     }
     const { failed } = verdict;
     if (failed.size > 0) this.#log.warn({ message: "Messages failed", messageIds: [...failed] });
+    const overtaking = overtakingMessages(messages, failed);
+    if (overtaking.length > 0) {
+      this.#log.error({
+        message: "Messages count as done though one before them in their group failed: their order is lost",
+        messageIds: overtaking,
+      });
+    }
     return messages.filter((message) => failed.has(message.MessageId));
   }
 }
@@ -231,6 +247,10 @@ class QueueMapping implements Mapping {
 interface QueueEntry {
   readonly message: ReceivedMessage;
   readonly record: JsonObject;
+}
+
+function isFifo(queueArn: string): boolean {
+  return queueArn.endsWith(".fifo");
 }
 
 function handles(messages: readonly ReceivedMessage[]): string[] {
@@ -290,12 +310,11 @@ function validate(spec: QueueMappingSpec): void {
   const refuse = (rule: string) => {
     throw new Error(`Event source mapping ${spec.id}: ${rule}`);
   };
-  const isFifo = spec.queueArn.endsWith(".fifo");
   const { batchSize, windowSec, maximumConcurrency } = spec;
-  if (!(batchSize >= 1 && batchSize <= (isFifo ? 10 : 10_000)))
+  if (!(batchSize >= 1 && batchSize <= (isFifo(spec.queueArn) ? 10 : 10_000)))
     refuse(`batchSize ${batchSize} is out of range`);
   if (!(windowSec >= 0 && windowSec <= 300)) refuse(`windowSec ${windowSec} is not 0 to 300`);
-  if (isFifo && windowSec > 0) refuse("a FIFO queue takes no windowSec");
+  if (isFifo(spec.queueArn) && windowSec > 0) refuse("a FIFO queue takes no windowSec");
   if (batchSize > RECEIVE_MAX && windowSec === 0)
     refuse(`batchSize ${batchSize} needs a windowSec of at least 1`);
   if (maximumConcurrency !== undefined && !(maximumConcurrency >= 2 && maximumConcurrency <= 1_000)) {

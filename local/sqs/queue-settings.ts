@@ -79,6 +79,13 @@ export function readQueueSettings(properties: JsonObject): QueueSettings {
   if (!isFifo && (flag("ContentBasedDeduplication") || properties["DeduplicationScope"] !== undefined)) {
     throw refuse("only FIFO queues deduplicate");
   }
+  const limit = properties["FifoThroughputLimit"] ?? "perQueue";
+  if (limit !== "perQueue" && limit !== "perMessageGroupId")
+    throw refuse(`FifoThroughputLimit ${JSON.stringify(limit)}`);
+  if (!isFifo && properties["FifoThroughputLimit"] !== undefined)
+    throw refuse("FifoThroughputLimit is for FIFO queues alone");
+  if (limit === "perMessageGroupId" && scope !== "messageGroup")
+    throw refuse("FifoThroughputLimit perMessageGroupId needs the DeduplicationScope messageGroup");
   const redrive = readRedrive(properties["RedrivePolicy"], refuse);
   return {
     name,

@@ -1,6 +1,12 @@
 /** `AWS::Lambda::EventSourceMapping`, checked as AWS checks it when it creates one. */
 import { isObject } from "../json.ts";
-import type { JsonObject, NeededPermission, QueueMappingSpec, StreamMappingSpec } from "../contracts.ts";
+import type {
+  JsonObject,
+  JsonValue,
+  NeededPermission,
+  QueueMappingSpec,
+  StreamMappingSpec,
+} from "../contracts.ts";
 import { functionNameOf } from "./describe-functions.ts";
 import { textOf } from "./load.ts";
 import { ofType, type PropertyReader, readProperties } from "./read-properties.ts";
@@ -85,6 +91,12 @@ const streamMapping = (id: string, streamArn: string, read: PropertyReader): Des
   };
 };
 
+/** A whole number within the bounds, as a number or as CloudFormation's text of one. */
+const isWholeFrom = (least: number, most: number, value: JsonValue): boolean => {
+  const number = typeof value === "string" && value.trim() !== "" ? Number(value) : value;
+  return typeof number === "number" && Number.isInteger(number) && number >= least && number <= most;
+};
+
 const queueMapping = (id: string, queueArn: string, read: PropertyReader): DescribedMapping => {
   for (const name of streamOnly) {
     if (read.has(name)) throw read.fault(`${name} is for streams alone`);
@@ -93,7 +105,16 @@ const queueMapping = (id: string, queueArn: string, read: PropertyReader): Descr
   if (shared.batchSize > 10 && shared.windowSec === 0) {
     throw read.fault("a BatchSize over 10 needs MaximumBatchingWindowInSeconds of at least 1");
   }
+  if (queueArn.endsWith(".fifo")) {
+    if (shared.batchSize > 10) throw read.fault("BatchSize of a FIFO queue must be 1 to 10");
+    if (shared.windowSec > 0) throw read.fault("MaximumBatchingWindowInSeconds is not for FIFO queues");
+  }
   const concurrency = read.object("ScalingConfig")["MaximumConcurrency"];
+  if (concurrency !== undefined && !isWholeFrom(2, 1_000, concurrency)) {
+    throw read.fault(
+      `ScalingConfig.MaximumConcurrency must be 2 to 1000, not ${JSON.stringify(concurrency)}`,
+    );
+  }
   return {
     kind: "queue",
     where: read.where,

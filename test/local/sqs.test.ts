@@ -215,6 +215,22 @@ describe("SQS: a standard queue", () => {
     expect(bodies(await receive(url, { WaitTimeSeconds: 5 }))).toEqual(["by the queue"]);
   });
 
+  test("an entry of a batch may have a delay of its own", async () => {
+    const url = create("jobs");
+    await served.sqs.send(
+      new SendMessageBatchCommand({
+        QueueUrl: url,
+        Entries: [
+          { Id: "later", MessageBody: "later", DelaySeconds: 1 },
+          { Id: "now", MessageBody: "now" },
+        ],
+      }),
+    );
+    expect(await counts(url)).toEqual(["1", "0", "1"]);
+    expect(bodies(await receive(url))).toEqual(["now"]);
+    expect(bodies(await receive(url, { WaitTimeSeconds: 5 }))).toEqual(["later"]);
+  });
+
   test("each entry of a batch succeeds or fails on its own", async () => {
     const url = create("jobs");
     const { Successful = [], Failed = [] } = await served.sqs.send(
@@ -417,6 +433,11 @@ describe("SQS: what it does not know it refuses by name", () => {
     [{ QueueName: "q", VisibilityTimeout: 43_201 }, /q: VisibilityTimeout must be 0 to 43200, not 43201/],
     [{ QueueName: "q.fifo" }, /end with \.fifo/],
     [{ QueueName: "q", ContentBasedDeduplication: true }, /only FIFO queues deduplicate/],
+    [{ QueueName: "q", FifoThroughputLimit: "perQueue" }, /FifoThroughputLimit is for FIFO queues alone/],
+    [
+      { QueueName: "q.fifo", FifoQueue: true, FifoThroughputLimit: "perMessageGroupId" },
+      /perMessageGroupId needs the DeduplicationScope messageGroup/,
+    ],
     [{ QueueName: "a b" }, /"a b" is no queue name/],
     [
       { QueueName: "q", RedrivePolicy: { deadLetterTargetArn: arnOf("none"), maxReceiveCount: 1 } },

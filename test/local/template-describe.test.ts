@@ -132,7 +132,32 @@ describe("an event source mapping", () => {
     });
     expect(mapping?.needed).toContainEqual({ action: "sqs:SendMessage", resource: queueArn });
   });
+  it("of a queue has at most so many batches at once, as a number or a text", () => {
+    for (const MaximumConcurrency of [2, "2"]) {
+      const [mapping] = mapped({ EventSourceArn: `${queueArn}.fifo`, ScalingConfig: { MaximumConcurrency } });
+      expect(mapping?.spec).toMatchObject({ queueArn: `${queueArn}.fifo`, maximumConcurrency: 2 });
+    }
+  });
+  it("of a stream may wait for more records", () => {
+    const [mapping] = mapped({
+      EventSourceArn: streamArn,
+      StartingPosition: "LATEST",
+      MaximumBatchingWindowInSeconds: 1,
+    });
+    expect(mapping?.spec.windowSec).toBe(1);
+  });
   it.each([
+    [{ EventSourceArn: queueArn, ScalingConfig: { MaximumConcurrency: 1 } }, "must be 2 to 1000, not 1"],
+    [{ EventSourceArn: queueArn, ScalingConfig: { MaximumConcurrency: 2.5 } }, "must be 2 to 1000, not 2.5"],
+    [{ EventSourceArn: queueArn, ScalingConfig: { MaximumConcurrency: "" } }, 'must be 2 to 1000, not ""'],
+    [
+      { EventSourceArn: `${queueArn}.fifo`, BatchSize: 11, MaximumBatchingWindowInSeconds: 1 },
+      "BatchSize of a FIFO queue must be 1 to 10",
+    ],
+    [
+      { EventSourceArn: `${queueArn}.fifo`, MaximumBatchingWindowInSeconds: 1 },
+      "MaximumBatchingWindowInSeconds is not for FIFO queues",
+    ],
     [{ EventSourceArn: queueArn, MaximumRetryAttempts: 2 }, "MaximumRetryAttempts is for streams alone"],
     [{ EventSourceArn: queueArn, BatchSize: 11 }, "a BatchSize over 10 needs MaximumBatchingWindowInSeconds"],
     [{ EventSourceArn: streamArn }, "StartingPosition is missing"],

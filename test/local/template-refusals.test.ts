@@ -43,6 +43,14 @@ describe("refused by name", () => {
       "AWS::Lambda::EventSourceMapping (It): property Enabled is supported locally only as true, not false",
     ],
     [
+      one("AWS::SQS::Queue", { DeduplicationScope: "account" }),
+      'AWS::SQS::Queue (It): property DeduplicationScope is supported locally only as queue or messageGroup, not "account"',
+    ],
+    [
+      one("AWS::SQS::Queue", { FifoThroughputLimit: "perDay" }),
+      'AWS::SQS::Queue (It): property FifoThroughputLimit is supported locally only as perQueue or perMessageGroupId, not "perDay"',
+    ],
+    [
       one("AWS::S3::Bucket", { OwnershipControls: { Rules: [{ ObjectOwnership: "ObjectWriter" }] } }),
       'AWS::S3::Bucket (It): property OwnershipControls.Rules[0].ObjectOwnership is supported locally only as BucketOwnerEnforced, not "ObjectWriter"',
     ],
