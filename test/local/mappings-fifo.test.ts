@@ -163,8 +163,9 @@ describe("a function that works on a FIFO queue", () => {
     await mapping.idle();
     await passTime();
     await vi.waitFor(() => expect(batches).toEqual([["a1", "a2", "b1"], ["a1"]]));
-    const warned = logs.map((line) => line.message as JsonObject);
-    const told = warned.find((message) => String(message["message"]).includes("order is lost"));
+    const told = logs
+      .map((line) => line.message as JsonObject)
+      .find((message) => JSON.stringify(message).includes("order is lost"));
     expect(told?.["messageIds"]).toHaveLength(1);
   });
 
