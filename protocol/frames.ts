@@ -19,7 +19,48 @@ export interface NewMessageFrame {
   readonly sentAt: number;
 }
 
-export type EntryFrame = NewMessageFrame;
+/** [CHT5] What a change of the chat itself was. */
+export interface ChatCreated {
+  readonly type: "created";
+  readonly name: string;
+  /** How many are in it, the creator included. */
+  readonly members: number;
+}
+
+export type ChatChange = ChatCreated;
+
+/** [CHT5] One change of a group, an entry of its log like a message, ordered with them. */
+export interface ChatUpdateFrame {
+  readonly command: "chatUpdate";
+  readonly chatId: string;
+  readonly seq: number;
+  readonly change: ChatChange;
+  /** Whom it concerns. Of a creation everyone, the creator first; none where they would not fit ([CHT5]). */
+  readonly participants: readonly string[];
+  /** Who did it. */
+  readonly userId: string;
+  /** Epoch milliseconds by the server's clock; never less than that of the entry before. */
+  readonly sentAt: number;
+}
+
+export type EntryFrame = NewMessageFrame | ChatUpdateFrame;
+
+/** [LST3] Ephemeral: the user's own view of a chat was changed by another of its devices. */
+export interface ChatStateFrame {
+  readonly command: "chatState";
+  readonly chatId: string;
+  readonly muted: boolean;
+  readonly archived: boolean;
+  readonly pinned: boolean;
+}
+
+/** [RCP1] Ephemeral: another device of the user read a chat up to here. */
+export interface ChatReadFrame {
+  readonly command: "chatRead";
+  readonly chatId: string;
+  readonly readSeq: number;
+  readonly unread: number;
+}
 
 /** [CON5] The last frame of a connection that the server ends. */
 export interface ClosingFrame {
@@ -27,9 +68,13 @@ export interface ClosingFrame {
   readonly reason: "replaced";
 }
 
+export type ChatType = "direct" | "group";
+
 export interface ChatView {
   readonly chatId: string;
-  readonly type: "direct";
+  readonly type: ChatType;
+  /** Of a group; a direct chat has none. */
+  readonly name: string | null;
   readonly participants: readonly string[];
   readonly createdAt: number;
 }
@@ -37,7 +82,7 @@ export interface ChatView {
 /** [LST1] One row of the chat list. */
 export interface ChatListRow {
   readonly chatId: string;
-  readonly type: "direct";
+  readonly type: ChatType;
   readonly name: string | null;
   readonly otherUserId?: string;
   readonly lastSeq: number;

@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { failure, type Outcome, success } from "../../protocol/errors.ts";
 import type { ChatView, ReplyFields } from "../../protocol/frames.ts";
-import type { Chat } from "../stores/chats.ts";
+import type { Chat, DirectChat } from "../stores/chats.ts";
 import { emptyHead } from "../stores/chats.ts";
 import type { Membership } from "../stores/participants.ts";
 
@@ -30,7 +30,7 @@ export async function createDirectChat(
   if (found) return success({ chatId, chat: view(found) });
 
   const createdAt = deps.now();
-  const chat: Chat = { chatId, type: "direct", participants: pair, createdAt, head: emptyHead };
+  const chat: DirectChat = { chatId, type: "direct", participants: pair, createdAt, head: emptyHead };
   const made = await deps.create(chat, [membership(chat, creator, other), membership(chat, other, creator)]);
   const chatNow = made ? chat : await deps.find(chatId);
   if (!chatNow) throw new Error("a chat that was there is gone");
@@ -41,7 +41,7 @@ export async function createDirectChat(
 const directChatId = (pair: readonly string[]): string =>
   `d${createHash("sha256").update(JSON.stringify(pair)).digest("base64url").slice(0, 22)}`;
 
-const membership = (chat: Chat, participantId: string, peerId: string): Membership => ({
+const membership = (chat: DirectChat, participantId: string, peerId: string): Membership => ({
   chatId: chat.chatId,
   participantId,
   type: chat.type,
@@ -51,11 +51,13 @@ const membership = (chat: Chat, participantId: string, peerId: string): Membersh
   joinedAt: chat.createdAt,
   readSeq: 0,
   readOthers: 0,
+  muted: false,
+  archived: false,
+  pinned: false,
 });
 
-const view = ({ chatId, type, participants, createdAt }: Chat): ChatView => ({
-  chatId,
-  type,
-  participants,
-  createdAt,
-});
+function view(chat: Chat): ChatView {
+  if (chat.type !== "direct") throw new Error("the chat of two users is no direct one");
+  const { chatId, type, participants, createdAt } = chat;
+  return { chatId, type, name: null, participants, createdAt };
+}

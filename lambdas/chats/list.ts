@@ -74,7 +74,7 @@ const row = (chat: ChatOfUser, head: Head, mine: Membership | undefined, userId:
   chatId: chat.chatId,
   type: chat.type,
   name: null,
-  otherUserId: chat.peerId,
+  ...(chat.peerId !== undefined && { otherUserId: chat.peerId }),
   lastSeq: head.lastSeq,
   lastMessage: head.lastMessage ?? null,
   unread: Math.max(0, head.messages - (head.sentBy.get(userId) ?? 0) - (mine?.readOthers ?? 0)),

@@ -28,9 +28,10 @@ export async function projectHead(deps: ProjectDependencies, chatId: string, seq
   throw new Error("the head was moved by others at every attempt");
 }
 
-/** One entry further. */
+/** One entry further. What is no message moves the head's end alone: no preview, not counted ([LST3]). */
 export function fold(head: Head, entry: Entry): Head {
   const { seq, userId, sentAt } = entry;
+  if (entry.kind !== "message") return { ...head, lastSeq: seq, lastSentAt: sentAt };
   return {
     lastSeq: seq,
     lastSentAt: sentAt,

@@ -51,7 +51,7 @@ const maxAttempts = 64;
  * Failures: `bad_request` (an `after` or `replyTo` that never was), `stale_cursor` (an `after` further back than
  * the send window), `unavailable` (lost the race for a slot too often; nothing was stored).
  */
-export async function append(deps: AppendDependencies, draft: Draft): Promise<Outcome<Entry>> {
+export async function append(deps: AppendDependencies, draft: Draft): Promise<Outcome<MessageEntry>> {
   const floor = draft.after ?? (await floorOfFirstAttempt(deps, draft));
   const start = await findTip(deps, draft, floor);
   if (!start.ok) return start;
@@ -91,12 +91,12 @@ async function lookThrough(
   draft: Draft,
   floor: number,
   seq: number,
-): Promise<Outcome<{ found: Entry } | Walk>> {
+): Promise<Outcome<{ found: MessageEntry } | Walk>> {
   let first: Entry | undefined;
   let last: Tip | undefined;
   for (let from = seq; ; from = (last?.seq ?? from) + 1) {
     const { entries, more } = await log.readFrom(draft.chatId, from);
-    const found = entries.find((entry) => isSameMessage(entry, draft));
+    const found = entries.find((entry): entry is MessageEntry => isSameMessage(entry, draft));
     if (found) return success({ found });
     first ??= entries[0];
     last = entries.at(-1) ?? last;
@@ -111,7 +111,9 @@ async function lookThrough(
 }
 
 const isSameMessage = (entry: Entry, draft: Draft): boolean =>
-  entry.clientMessageId === draft.clientMessageId && entry.userId === draft.userId;
+  entry.kind === "message" &&
+  entry.clientMessageId === draft.clientMessageId &&
+  entry.userId === draft.userId;
 
 /** The tip when this clientMessageId was first seen, kept so that every later attempt starts there too. */
 async function floorOfFirstAttempt(deps: AppendDependencies, draft: Draft): Promise<number> {
@@ -129,7 +131,7 @@ async function findTip(
   deps: AppendDependencies,
   draft: Draft,
   floor: number,
-): Promise<Outcome<{ found: Entry } | { tip: Tip }>> {
+): Promise<Outcome<{ found: MessageEntry } | { tip: Tip }>> {
   const walk = await lookThrough(deps, draft, floor, floor);
   if (!walk.ok) return walk;
   if ("found" in walk.value) return success({ found: walk.value.found });
@@ -146,7 +148,7 @@ async function findTip(
   return success({ tip: { seq, sentAt: last.sentAt } });
 }
 
-function place(deps: AppendDependencies, draft: Draft, tip: Tip): Entry {
+function place(deps: AppendDependencies, draft: Draft, tip: Tip): MessageEntry {
   // Never less than the entry before: clocks of different machines differ, and seq is the order.
   const sentAt = Math.max(deps.now(), tip.sentAt);
   const until = visibleUntil(deps, sentAt);
@@ -160,6 +162,7 @@ function place(deps: AppendDependencies, draft: Draft, tip: Tip): Entry {
     deviceId: draft.deviceId,
     text: draft.text,
     sentAt,
+    lane: "streams",
     ...(draft.replyTo === undefined ? {} : { replyTo: draft.replyTo }),
     ...(until === undefined ? {} : { visibleUntil: until }),
   };

@@ -1,24 +1,40 @@
-import type { EntryFrame } from "../../protocol/frames.ts";
+import type { ChatChange, EntryFrame } from "../../protocol/frames.ts";
 
-/** One message in a chat's log. */
-export interface MessageEntry {
-  readonly kind: "message";
+/** Who brings an entry to the members: the function that stored it, or the log's stream. */
+export type Lane = "direct" | "streams";
+
+interface EntryBase {
   readonly chatId: string;
   readonly seq: number;
-  readonly messageId: string;
-  readonly clientMessageId: string;
+  /** Whose deed it is, and by which device. */
   readonly userId: string;
   readonly deviceId: string;
-  readonly text: string;
-  readonly replyTo?: number;
+  readonly lane: Lane;
   /** Epoch milliseconds. */
   readonly sentAt: number;
   /** Epoch milliseconds after which no client sees it any more; absent: kept forever. */
   readonly visibleUntil?: number;
 }
 
+/** One message in a chat's log. */
+export interface MessageEntry extends EntryBase {
+  readonly kind: "message";
+  readonly messageId: string;
+  readonly clientMessageId: string;
+  readonly text: string;
+  readonly replyTo?: number;
+}
+
+/** [CHT5] One change of the chat itself. It is no message: not counted as unread, not shown as a preview. */
+export interface ChangeEntry extends EntryBase {
+  readonly kind: "change";
+  readonly change: ChatChange;
+  /** Whom it concerns. */
+  readonly participants: readonly string[];
+}
+
 /** One entry of a chat's log: what all members must agree on, in the order of seq. */
-export type Entry = MessageEntry;
+export type Entry = MessageEntry | ChangeEntry;
 
 export const isVisible = (entry: Entry, now: number): boolean =>
   entry.visibleUntil === undefined || entry.visibleUntil > now;
@@ -29,8 +45,12 @@ export const isOwn = (entry: Sender, device: Sender): boolean =>
 
 type Sender = Pick<Entry, "userId" | "deviceId">;
 
-/** [DLV1] [HIS1] The one form in which clients see an entry. */
+/** [DLV1] [CHT5] [HIS1] The one form in which clients see an entry. */
 export function toFrame(entry: Entry): EntryFrame {
+  if (entry.kind === "change") {
+    const { chatId, seq, change, participants, userId, sentAt } = entry;
+    return { command: "chatUpdate", chatId, seq, change, participants, userId, sentAt };
+  }
   return {
     command: "newMessage",
     chatId: entry.chatId,

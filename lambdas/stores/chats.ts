@@ -3,6 +3,7 @@
  * from which every member's unread number follows. Key chatId.
  */
 import {
+  type AttributeValue,
   GetItemCommand,
   TransactionCanceledException,
   TransactWriteItemsCommand,
@@ -12,13 +13,35 @@ import {
 import { batchGet, type Item, n, number, refusedByCondition, s, text } from "./attributes.ts";
 import { type Membership, membershipItem } from "./participants.ts";
 
-export interface Chat {
+interface ChatBase {
   readonly chatId: string;
-  readonly type: "direct";
-  readonly participants: readonly string[];
+  /** Epoch milliseconds. */
   readonly createdAt: number;
   readonly head: Head;
 }
+
+export interface DirectChat extends ChatBase {
+  readonly type: "direct";
+  readonly participants: readonly string[];
+}
+
+export interface GroupChat extends ChatBase {
+  readonly type: "group";
+  readonly name: string;
+  /**
+   * While the group is being made: whom it is to have, the creator first, as its first attempt said. Afterwards
+   * the memberships alone say who is in it, and every move of the head is spared the list.
+   */
+  readonly founders?: readonly string[];
+}
+
+export type Chat = DirectChat | GroupChat;
+
+/**
+ * [CHT2] False for a group whose making has not come to its end: it is there for nobody. A group's log begins
+ * with its creation, and head and entry are written as one, so its head says it without a look at the log.
+ */
+export const isMade = ({ type, head }: Chat): boolean => type === "direct" || head.lastSeq > 0;
 
 /** The projection of a chat's log up to `lastSeq`. */
 export interface Head {
@@ -132,7 +155,9 @@ const messageItem = (message: NonNullable<Head["lastMessage"]>) => ({
 const toItem = (chat: Chat): Item => ({
   chatId: s(chat.chatId),
   type: s(chat.type),
-  participants: { L: chat.participants.map(s) },
+  ...(chat.type === "direct"
+    ? { participants: { L: chat.participants.map(s) } }
+    : { name: s(chat.name), ...(chat.founders && { founders: { L: chat.founders.map(s) } }) }),
   createdAt: n(chat.createdAt),
   lastSeq: n(chat.head.lastSeq),
   lastSentAt: n(chat.head.lastSentAt),
@@ -142,12 +167,9 @@ const toItem = (chat: Chat): Item => ({
 
 function toChat(item: Item): Chat {
   const type = text(item, "type");
-  if (type !== "direct") throw new Error(`chat of unknown type ${type}`);
   const message = item["lastMessage"]?.M;
-  return {
+  const base = {
     chatId: text(item, "chatId"),
-    type,
-    participants: (item["participants"]?.L ?? []).flatMap(({ S }) => (S === undefined ? [] : [S])),
     createdAt: number(item, "createdAt"),
     head: {
       lastSeq: number(item, "lastSeq"),
@@ -168,4 +190,11 @@ function toChat(item: Item): Chat {
       }),
     },
   };
+  if (type === "direct") return { type, ...base, participants: users(item["participants"]) };
+  if (type !== "group") throw new Error(`chat of unknown type ${type}`);
+  const founders = item["founders"] && { founders: users(item["founders"]) };
+  return { type, ...base, name: text(item, "name"), ...founders };
 }
+
+const users = (value: AttributeValue | undefined): string[] =>
+  (value?.L ?? []).flatMap(({ S }) => (S === undefined ? [] : [S]));

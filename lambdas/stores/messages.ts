@@ -5,7 +5,8 @@
  */
 import { PutItemCommand, QueryCommand, type DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import type { AppendLog } from "../log/append.ts";
-import type { Entry } from "../log/entry.ts";
+import type { ChatChange } from "../../protocol/frames.ts";
+import type { ChangeEntry, Entry, Lane, MessageEntry } from "../log/entry.ts";
 import { batchGet, type Item, n, number, optionalNumber, refusedByCondition, s, text } from "./attributes.ts";
 
 /**
@@ -111,41 +112,71 @@ const slotKey = ({ chatId, seq }: LogPosition): Item => ({ chatId: s(chatId), se
 const timeToLive = (visibleUntil: number | undefined): Item =>
   visibleUntil === undefined ? {} : { expiresAt: n(Math.ceil(visibleUntil / 1000) + ttlSlackSec) };
 
-function toItem(entry: Entry): Item {
+/** The item of an entry: also for whoever stores one in a transaction with other tables' items. */
+export function toItem(entry: Entry): Item {
   return {
     chatId: s(entry.chatId),
     seq: n(entry.seq),
     kind: s(entry.kind),
-    messageId: s(entry.messageId),
-    clientMessageId: s(entry.clientMessageId),
     userId: s(entry.userId),
     deviceId: s(entry.deviceId),
-    text: s(entry.text),
+    lane: s(entry.lane),
     sentAt: n(entry.sentAt),
-    ...(entry.replyTo === undefined ? {} : { replyTo: n(entry.replyTo) }),
+    ...(entry.kind === "message" ? messageItem(entry) : changeItem(entry)),
     ...timeToLive(entry.visibleUntil),
   };
 }
 
+const messageItem = (entry: MessageEntry): Item => ({
+  messageId: s(entry.messageId),
+  clientMessageId: s(entry.clientMessageId),
+  text: s(entry.text),
+  ...(entry.replyTo === undefined ? {} : { replyTo: n(entry.replyTo) }),
+});
+
+const changeItem = ({ change, participants }: ChangeEntry): Item => ({
+  change: { M: { type: s(change.type), name: s(change.name), members: n(change.members) } },
+  participants: { L: participants.map(s) },
+});
+
 /** Also used on the images that the stream carries, which have the same form. */
 export function toEntry(item: Item): Entry {
   const kind = text(item, "kind");
-  if (kind !== "message") throw new Error(`entry of unknown kind ${kind}`);
-  const replyTo = optionalNumber(item, "replyTo");
   const expiresAt = optionalNumber(item, "expiresAt");
-  return {
-    kind,
+  const base = {
     chatId: text(item, "chatId"),
     seq: number(item, "seq"),
-    messageId: text(item, "messageId"),
-    clientMessageId: text(item, "clientMessageId"),
     userId: text(item, "userId"),
     deviceId: text(item, "deviceId"),
-    text: text(item, "text"),
+    lane: toLane(text(item, "lane")),
     sentAt: number(item, "sentAt"),
-    ...(replyTo === undefined ? {} : { replyTo }),
     ...(expiresAt === undefined ? {} : { visibleUntil: (expiresAt - ttlSlackSec) * 1000 }),
   };
+  if (kind === "change") {
+    const participants = (item["participants"]?.L ?? []).flatMap(({ S }) => (S === undefined ? [] : [S]));
+    return { kind, ...base, change: toChange(item["change"]?.M ?? {}), participants };
+  }
+  if (kind !== "message") throw new Error(`entry of unknown kind ${kind}`);
+  const replyTo = optionalNumber(item, "replyTo");
+  return {
+    kind,
+    ...base,
+    messageId: text(item, "messageId"),
+    clientMessageId: text(item, "clientMessageId"),
+    text: text(item, "text"),
+    ...(replyTo === undefined ? {} : { replyTo }),
+  };
+}
+
+function toLane(lane: string): Lane {
+  if (lane !== "direct" && lane !== "streams") throw new Error(`entry of unknown lane ${lane}`);
+  return lane;
+}
+
+function toChange(item: Item): ChatChange {
+  const type = text(item, "type");
+  if (type !== "created") throw new Error(`change of unknown type ${type}`);
+  return { type, name: text(item, "name"), members: number(item, "members") };
 }
 
 /** The parts of a stream's new image that decide who hears of the entry. */

@@ -2,27 +2,36 @@
  * ChatParticipants: who is in a chat, and what of its log they may see. Key chatId, participantId; the index
  * `byParticipant` lists a user's chats in the order of chatId.
  */
+import type { ChatType } from "../../protocol/frames.ts";
 import { GetItemCommand, QueryCommand, type DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { batchGet, type Item, n, number, optionalText, s, text } from "./attributes.ts";
 
-/** What the index shows of a membership: the parts that never change while it lasts. */
+/** What the index shows of a membership: the parts that seldom or never change while it lasts. */
 export interface ChatOfUser {
   readonly chatId: string;
-  readonly type: "direct";
+  readonly type: ChatType;
   /** The other user of a direct chat. */
-  readonly peerId: string;
+  readonly peerId?: string;
   /** First seq that this member sees, [CHT6], and when it joined. */
   readonly joinedSeq: number;
   readonly joinedAt: number;
+  /** [LST3] The user has this chat above the others. Here, because it decides the list's order. */
+  readonly pinned: boolean;
 }
 
 export interface Membership extends ChatOfUser {
   readonly participantId: string;
-  readonly role: "member";
+  /** [CHT2] Of a direct chat both are members. */
+  readonly role: Role;
   /** [RCP1] Up to where the user has read, and how many messages of others lie up to there. */
   readonly readSeq: number;
   readonly readOthers: number;
+  /** [LST3] The user's own view of the chat. */
+  readonly muted: boolean;
+  readonly archived: boolean;
 }
+
+export type Role = "admin" | "member";
 
 export class ParticipantsStore {
   readonly #client: DynamoDBClient;
@@ -99,28 +108,40 @@ const key = (chatId: string, userId: string): Item => ({ chatId: s(chatId), part
 export const membershipItem = (membership: Membership): Item => ({
   ...key(membership.chatId, membership.participantId),
   type: s(membership.type),
-  peerId: s(membership.peerId),
+  ...(membership.peerId === undefined ? {} : { peerId: s(membership.peerId) }),
   role: s(membership.role),
   joinedSeq: n(membership.joinedSeq),
   joinedAt: n(membership.joinedAt),
   readSeq: n(membership.readSeq),
   readOthers: n(membership.readOthers),
+  pinned: flag(membership.pinned),
+  muted: flag(membership.muted),
+  archived: flag(membership.archived),
 });
 
+const flag = (value: boolean) => ({ BOOL: value });
+const isFlagged = (item: Item, name: string): boolean => item[name]?.BOOL ?? false;
+
 function toChatOfUser(item: Item): ChatOfUser {
+  const type = text(item, "type");
+  if (type !== "direct" && type !== "group") throw new Error(`membership in a chat of unknown type ${type}`);
+  const peerId = optionalText(item, "peerId");
   return {
     chatId: text(item, "chatId"),
-    type: "direct",
-    peerId: optionalText(item, "peerId") ?? "",
+    type,
+    ...(peerId !== undefined && { peerId }),
     joinedSeq: number(item, "joinedSeq"),
     joinedAt: number(item, "joinedAt"),
+    pinned: isFlagged(item, "pinned"),
   };
 }
 
 const toMembership = (item: Item): Membership => ({
   ...toChatOfUser(item),
   participantId: text(item, "participantId"),
-  role: "member",
+  role: text(item, "role") === "admin" ? "admin" : "member",
   readSeq: number(item, "readSeq"),
   readOthers: number(item, "readOthers"),
+  muted: isFlagged(item, "muted"),
+  archived: isFlagged(item, "archived"),
 });

@@ -19,7 +19,14 @@ test("[LST1] a page of the longest previews stays under 100 KB, and paging repea
   });
   const deps: ListDependencies = {
     chatsOf: async () => ({
-      chats: ids.map((chatId) => ({ chatId, type: "direct", peerId: "bob", joinedSeq: 1, joinedAt: 0 })),
+      chats: ids.map((chatId) => ({
+        chatId,
+        type: "direct",
+        peerId: "bob",
+        joinedSeq: 1,
+        joinedAt: 0,
+        pinned: false,
+      })),
       more: false,
     }),
     chats: async (chatIds) => new Map(chatIds.map((chatId) => [chatId, chat(chatId)])),
