@@ -29,6 +29,24 @@ export interface StageConfig {
   readonly lambdaMemoryMb: number;
 
   /**
+   * Requests a second that each command takes of all clients together (`$connect` counts as one); what is over
+   * it is answered `{"message":"Too Many Requests",…}` by the gateway, and the connection stays.
+   *
+   * API Gateway allows an account 10,000 requests a second in a region, and the posts by which messages are
+   * pushed are taken from the same allowance (API Gateway quotas). A post that it refuses delays a message; a
+   * refused request is sent again by its client. So each command takes a fifth at most: the two that come with
+   * every message, `sendMessage` and `ack`, leave 6,000 a second to pushes however clients behave, and a loop in
+   * one client's code starves nothing but its own command. An account with a raised quota raises this with it.
+   */
+  readonly requestsPerSec: number;
+
+  /**
+   * Requests of one command at once: how many may come together after a quiet moment. A fifth of the account's
+   * burst of 5,000, for the same reason.
+   */
+  readonly requestBurst: number;
+
+  /**
    * ARN of the SNS topic that alarms are sent to. It names an account, so it belongs to a deployment of your
    * own, not to the stages that this repository defines.
    * @default - alarms show in CloudWatch and call nobody
@@ -67,6 +85,8 @@ const stages: readonly StageConfig[] = [
     protection: "disposable",
     logRetentionDays: RetentionDays.ONE_WEEK,
     lambdaMemoryMb: 512,
+    requestsPerSec: 2_000,
+    requestBurst: 1_000,
     allowedOrigins: ["http://localhost:*", "http://127.0.0.1:*"],
   },
   {
@@ -74,6 +94,8 @@ const stages: readonly StageConfig[] = [
     protection: "protected",
     logRetentionDays: RetentionDays.THREE_MONTHS,
     lambdaMemoryMb: 512,
+    requestsPerSec: 2_000,
+    requestBurst: 1_000,
   },
 ];
 

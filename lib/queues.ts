@@ -36,6 +36,15 @@ export interface JobQueueProps extends DeadLetterQueueProps {
   readonly jobTimeout: Duration;
 }
 
+export interface WorkOptions {
+  /**
+   * Batches at once, 2 to 1,000: a backlog then waits in its queue and takes no more of the account's
+   * concurrency, which all functions share, than this.
+   * @default - as many as Lambda starts, up to 1,250
+   */
+  readonly maxConcurrency?: number;
+}
+
 /** Jobs for one function, each tried five times and then put aside in a dead-letter queue. */
 export class JobQueue extends Construct {
   readonly queue: Queue;
@@ -56,13 +65,14 @@ export class JobQueue extends Construct {
    * Lets the function work on the jobs, ten at a time, each answered for on its own. No batching window: at
    * low traffic one would hold a message back for up to 20 s.
    */
-  workedOnBy(worker: ChatFunction): void {
+  workedOnBy(worker: ChatFunction, options: WorkOptions = {}): void {
     grantConsume(worker, this.queue);
     new EventSourceMapping(worker, "Jobs", {
       target: worker.function,
       eventSourceArn: this.queue.queueArn,
       batchSize: 10,
       reportBatchItemFailures: true,
+      ...(options.maxConcurrency !== undefined && { maxConcurrency: options.maxConcurrency }),
     });
   }
 }

@@ -28,7 +28,7 @@ export class TidingsStack extends Stack {
     });
     const alarmTopic = this.#alarmTopic(stage);
 
-    const api = new ChatWebSocketApi(this, "WebSocket", { stage });
+    const api = new ChatWebSocketApi(this, "WebSocket", { stage, alarmTopic });
     const chatLog = new ChatLog(this, "ChatLog", { stage });
     const { clients } = new Connections(this, "Connections", { stage, api, ...this.#tokenParameters(stage) });
     const { table: inbox } = new Inbox(this, "Inbox", { stage, api, chatLog, clients });

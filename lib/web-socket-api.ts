@@ -1,5 +1,5 @@
 /* oxlint-disable no-new -- a construct adds itself to its scope */
-import { Stack } from "aws-cdk-lib";
+import { Duration, Stack } from "aws-cdk-lib";
 import {
   CfnIntegration,
   CfnIntegrationResponse,
@@ -15,12 +15,16 @@ import {
 import { WebSocketLambdaAuthorizer } from "aws-cdk-lib/aws-apigatewayv2-authorizers";
 import { Grant, type IGrantable, ServicePrincipal } from "aws-cdk-lib/aws-iam";
 import type { Function } from "aws-cdk-lib/aws-lambda";
+import type { ITopic } from "aws-cdk-lib/aws-sns";
 import { Construct } from "constructs";
+import { AboveAlarm } from "./alarms.ts";
 import type { ChatFunction } from "./chat-function.ts";
 import type { StageConfig } from "./config.ts";
 
 export interface ChatWebSocketApiProps {
   readonly stage: StageConfig;
+  /** @default - its alarm calls nobody */
+  readonly alarmTopic?: ITopic | undefined;
 }
 
 /** Calls of the `@connections` API: POST sends to a connection, DELETE closes it. */
@@ -53,6 +57,14 @@ export class ChatWebSocketApi extends Construct {
       webSocketApi: this.#api,
       stageName: this.#stageName,
       autoDeploy: true,
+      throttle: { rateLimit: props.stage.requestsPerSec, burstLimit: props.stage.requestBurst },
+    });
+    new AboveAlarm(this, "Refused", {
+      description:
+        "The gateway itself refused over 1,000 requests in five minutes: a client that floods is throttled, or many handshakes fail.",
+      metric: stage.metric("ClientError", { period: Duration.minutes(5), statistic: "Sum" }),
+      threshold: 1_000,
+      topic: props.alarmTopic,
     });
     this.callbackUrl = stage.callbackUrl;
     this.url = stage.url;

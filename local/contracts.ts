@@ -179,6 +179,13 @@ export interface RouteSpec {
   };
 }
 
+/** What each route of a stage takes of its clients' requests, all connections together. */
+export interface RouteThrottle {
+  readonly ratePerSec: number;
+  /** Requests at once: the size of the token bucket. */
+  readonly burst: number;
+}
+
 export interface GatewaySpec {
   readonly apiId: string;
   readonly stage: string;
@@ -186,6 +193,8 @@ export interface GatewaySpec {
   readonly accountId: string;
   /** `$request.body.FIELD`. */
   readonly routeSelectionExpression: string;
+  /** The stage's `DefaultRouteSettings`, where they throttle; for each route on its own. */
+  readonly throttle?: RouteThrottle;
   readonly routes: readonly RouteSpec[];
 }
 

@@ -4,8 +4,9 @@
  *
  * Where AWS is silent, this gateway chooses: ping frames are answered but do not keep an idle connection open
  * (the quota speaks of messages); a vanished peer is found by our own pings within half the idle limit; a client
- * that does not read is cut off when a reply finds over 1 MB waiting (a post gets 429). The account's throttles
- * (500 new connections and 10,000 requests a second) are not imitated.
+ * that does not read is cut off when a reply finds over 1 MB waiting (a post gets 429). A stage's throttle holds
+ * for `$connect` (429) and for messages (a frame `Too Many Requests`; the connection stays), not for
+ * `$disconnect`; the account's (500 new connections and 10,000 requests a second) are not imitated.
  */
 import { isUtf8 } from "node:buffer";
 import { type IncomingMessage, STATUS_CODES } from "node:http";
@@ -33,6 +34,7 @@ import {
   newId,
   type Setting,
 } from "./settings.ts";
+import { RouteThrottles } from "./throttle.ts";
 
 /** How long `close` waits for integrations that are under way. */
 const DRAIN_MS = 2000;
@@ -99,9 +101,10 @@ class LocalGateway implements Gateway {
         throw new Error(`route ${routeKey}: an integration timeout is at most ${MAX_INTEGRATION_MS} ms`);
     }
     this.#integrations = new Integrations(invoke);
+    const throttles = new RouteThrottles(spec.throttle);
     const connectRoute = spec.routes.find(({ routeKey }) => routeKey === "$connect");
-    this.#handshakes = new Handshakes(this.#setting, this.#integrations, connectRoute);
-    this.#routes = new MessageRoutes(this.#setting, this.#integrations);
+    this.#handshakes = new Handshakes(this.#setting, this.#integrations, throttles, connectRoute);
+    this.#routes = new MessageRoutes(this.#setting, this.#integrations, throttles);
     this.#livenessMs = options.livenessMs ?? limits.idleMs / 4;
     this.#server = new WebSocketServer({
       noServer: true,

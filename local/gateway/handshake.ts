@@ -9,6 +9,7 @@ import { identityCheck, judge } from "./authorizer.ts";
 import { authorizerEvent, connectEvent, httpPart } from "./events.ts";
 import type { Integrations } from "./integrations.ts";
 import { type ConnectionFacts, MAX_INTEGRATION_MS, newId, type Setting } from "./settings.ts";
+import type { RouteThrottles } from "./throttle.ts";
 
 export type Handshake =
   | { readonly type: "accepted"; readonly facts: ConnectionFacts; readonly subprotocol: string | undefined }
@@ -62,14 +63,21 @@ function statusOf(answer: JsonValue): number | undefined {
 export class Handshakes {
   readonly #setting: Setting;
   readonly #integrations: Integrations;
+  readonly #throttles: RouteThrottles;
   readonly #route: RouteSpec | undefined;
   readonly #methodArn: string;
   readonly #hasIdentity: ReturnType<typeof identityCheck>;
 
-  constructor(setting: Setting, integrations: Integrations, route: RouteSpec | undefined) {
+  constructor(
+    setting: Setting,
+    integrations: Integrations,
+    throttles: RouteThrottles,
+    route: RouteSpec | undefined,
+  ) {
     const { region, accountId, apiId, stage } = setting.spec;
     this.#setting = setting;
     this.#integrations = integrations;
+    this.#throttles = throttles;
     this.#route = route;
     this.#methodArn = `arn:aws:execute-api:${region}:${accountId}:${apiId}/${stage}/$connect`;
     this.#hasIdentity = identityCheck(route?.authorizer?.identitySources ?? []);
@@ -85,6 +93,11 @@ export class Handshakes {
       connectedAt: this.#setting.clock(),
       identity: { ...(userAgent === undefined ? {} : { userAgent }), sourceIp },
     };
+    if (!this.#throttles.take("$connect")) {
+      const { connectionId } = facts;
+      this.#setting.log({ level: "WARN", message: "throttled", connectionId, routeKey: "$connect" });
+      return refused(429, { message: "Too Many Requests", connectionId, requestId: newId() });
+    }
     const verdict = await this.#authorize(request, facts, http);
     if (verdict.type === "refused") return verdict;
     return await this.#connect(verdict.facts, http);

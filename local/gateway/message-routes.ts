@@ -7,6 +7,7 @@ import type { Integrations, Outcome } from "./integrations.ts";
 import { mockTemplate } from "./mock-template.ts";
 import { routeSelector } from "./route-selection.ts";
 import { newId, type Setting } from "./settings.ts";
+import type { RouteThrottles } from "./throttle.ts";
 
 /** What goes back to the caller of a Lambda proxy integration. */
 type Reply =
@@ -17,12 +18,14 @@ type Reply =
 export class MessageRoutes {
   readonly #setting: Setting;
   readonly #integrations: Integrations;
+  readonly #throttles: RouteThrottles;
   readonly #select: (body: string) => RouteSpec | undefined;
   readonly #templates = new Map<RouteSpec, (context: JsonObject) => string>();
 
-  constructor(setting: Setting, integrations: Integrations) {
+  constructor(setting: Setting, integrations: Integrations, throttles: RouteThrottles) {
     this.#setting = setting;
     this.#integrations = integrations;
+    this.#throttles = throttles;
     this.#select = routeSelector(setting.spec.routeSelectionExpression, setting.spec.routes);
     for (const route of setting.spec.routes) {
       const { integration } = route;
@@ -37,6 +40,7 @@ export class MessageRoutes {
     const requestId = newId();
     const route = this.#select(body);
     if (route === undefined) this.#error(connection, "Forbidden", requestId);
+    else if (!this.#throttles.take(route.routeKey)) this.#throttled(connection, route, requestId);
     else if (route.integration.type === "mock") this.#mock(connection, route, requestId);
     else
       void this.#lambda(connection, route, route.integration.functionName, {
@@ -44,6 +48,12 @@ export class MessageRoutes {
         body,
         timeoutMs: route.integration.timeoutMs,
       });
+  }
+
+  #throttled(connection: Connection, { routeKey }: RouteSpec, requestId: string): void {
+    const { connectionId } = connection.facts;
+    this.#setting.log({ level: "WARN", message: "throttled", connectionId, requestId, routeKey });
+    this.#error(connection, "Too Many Requests", requestId);
   }
 
   #mock(connection: Connection, route: RouteSpec, requestId: string): void {

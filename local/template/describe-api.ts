@@ -1,9 +1,9 @@
 /** The WebSocket API of a template as the gateway takes it. */
 import { isObject } from "../json.ts";
-import type { GatewaySpec, JsonObject, MockOrLambda, RouteSpec } from "../contracts.ts";
+import type { GatewaySpec, JsonObject, MockOrLambda, RouteSpec, RouteThrottle } from "../contracts.ts";
 import { functionNameOf } from "./describe-functions.ts";
 import { textOf } from "./load.ts";
-import { ofType, type PropertyReader, readProperties } from "./read-properties.ts";
+import { ofType, type PropertyReader, readerOf, readProperties } from "./read-properties.ts";
 import type { Resolver, Resource } from "./resolve.ts";
 
 /** One call that API Gateway makes and that an `AWS::Lambda::Permission` must allow. */
@@ -36,6 +36,7 @@ export const describeApi = (resolver: Resolver, nameCall: NameCall): GatewaySpec
   }
   const stageName = resolver.identity(stage).ref;
   const { region, accountId } = resolver.place;
+  const throttle = throttleOf(readStage);
   const arn = `arn:aws:execute-api:${region}:${accountId}:${apiId}`;
   const context: ApiContext = { resolver, arn, stage: stageName, nameCall };
   return {
@@ -44,8 +45,29 @@ export const describeApi = (resolver: Resolver, nameCall: NameCall): GatewaySpec
     region,
     accountId,
     routeSelectionExpression: readApi.text("RouteSelectionExpression"),
+    ...(throttle !== undefined && { throttle }),
     routes: ofType(resolver, "AWS::ApiGatewayV2::Route").map((route) => describeRoute(context, route)),
   };
+};
+
+/** API Gateway's own for an account in a region, which a stage that sets one of the two has for the other. */
+const accountThrottle = { ratePerSec: 10_000, burst: 5_000 };
+
+/** What the stage's DefaultRouteSettings allow each route; undefined where they say nothing of it. */
+const throttleOf = (stage: PropertyReader): RouteThrottle | undefined => {
+  const settings = readerOf(stage.object("DefaultRouteSettings"), stage.where);
+  if (!settings.has("ThrottlingRateLimit") && !settings.has("ThrottlingBurstLimit")) return undefined;
+  const ratePerSec = settings.number("ThrottlingRateLimit", accountThrottle.ratePerSec);
+  const burst = settings.number("ThrottlingBurstLimit", accountThrottle.burst);
+  if (ratePerSec < 0) {
+    throw stage.fault(`DefaultRouteSettings.ThrottlingRateLimit must be 0 or more, not ${ratePerSec}`);
+  }
+  if (burst < 0 || !Number.isInteger(burst)) {
+    throw stage.fault(
+      `DefaultRouteSettings.ThrottlingBurstLimit must be a whole number of 0 or more, not ${burst}`,
+    );
+  }
+  return { ratePerSec, burst };
 };
 
 interface ApiContext {

@@ -38,6 +38,36 @@ const apiWith = (more: JsonObject, mock: JsonObject = {}): ReturnType<typeof des
     (call) => call.functionName,
   );
 
+describe("a stage's throttle", () => {
+  const throttled = (DefaultRouteSettings: JsonValue): ReturnType<typeof describeApi>["throttle"] =>
+    apiWith({
+      Stage: resource("AWS::ApiGatewayV2::Stage", {
+        ApiId: ref("Api"),
+        StageName: "dev",
+        AutoDeploy: true,
+        DefaultRouteSettings,
+      }),
+    }).throttle;
+  it("is what its default route settings say, and the account's for what they leave open", () => {
+    const both = { ThrottlingRateLimit: 2.5, ThrottlingBurstLimit: "5" };
+    expect(throttled(both)).toEqual({ ratePerSec: 2.5, burst: 5 });
+    expect(throttled({ ThrottlingRateLimit: 0 })).toEqual({ ratePerSec: 0, burst: 5_000 });
+    expect(throttled({ ThrottlingBurstLimit: 5 })).toEqual({ ratePerSec: 10_000, burst: 5 });
+    expect(throttled({ LoggingLevel: "OFF" })).toBeUndefined();
+    expect(apiWith({}).throttle).toBeUndefined();
+  });
+  it.each([
+    [{ ThrottlingRateLimit: -1 }, "ThrottlingRateLimit must be 0 or more, not -1"],
+    [{ ThrottlingRateLimit: "many" }, "ThrottlingRateLimit"],
+    [{ ThrottlingBurstLimit: 1.5 }, "ThrottlingBurstLimit must be a whole number of 0 or more, not 1.5"],
+    [{ ThrottlingBurstLimit: -1 }, "ThrottlingBurstLimit must be a whole number of 0 or more, not -1"],
+    [{ ThrottlingBurstLimit: {} }, "ThrottlingBurstLimit"],
+  ])("%j is refused by name", (settings, message) => {
+    expect(() => throttled(settings)).toThrow("AWS::ApiGatewayV2::Stage (Stage): ");
+    expect(() => throttled(settings)).toThrow(message);
+  });
+});
+
 describe("a mock integration", () => {
   const answer = (key: string, template: string): JsonObject =>
     resource("AWS::ApiGatewayV2::IntegrationResponse", {

@@ -43,6 +43,10 @@ describe("refused by name", () => {
       "AWS::Lambda::EventSourceMapping (It): property Enabled is supported locally only as true, not false",
     ],
     [
+      one("AWS::ApiGatewayV2::Stage", { RouteSettings: {} }),
+      "AWS::ApiGatewayV2::Stage (It): property RouteSettings is not supported locally",
+    ],
+    [
       one("AWS::SQS::Queue", { DeduplicationScope: "account" }),
       'AWS::SQS::Queue (It): property DeduplicationScope is supported locally only as queue or messageGroup, not "account"',
     ],

@@ -50,7 +50,12 @@ test.each([
   ["prod", prod],
 ] as const)("%s has one stage, named so, deployed by itself", (name, template) => {
   expect(propertiesOf(template, "AWS::ApiGatewayV2::Stage")).toEqual({
-    WebSocketStage: { ApiId: "${WebSocketApi}", StageName: name, AutoDeploy: true },
+    WebSocketStage: {
+      ApiId: "${WebSocketApi}",
+      StageName: name,
+      AutoDeploy: true,
+      DefaultRouteSettings: { ThrottlingRateLimit: 2_000, ThrottlingBurstLimit: 1_000 },
+    },
   });
 });
 
