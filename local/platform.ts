@@ -7,6 +7,8 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Clock, Gateway, GatewayLimits, GatewaySpec, JsonObject, Mapping } from "./contracts.ts";
 import { createDynamoEngine, type LocalDynamoEngine } from "./dynamodb/engine.ts";
+import type { FaultPlan } from "./faults/fault-plan.ts";
+import { faultSites } from "./faults/sites.ts";
 import { createDispatcher, type Dispatcher } from "./front/dispatch.ts";
 import { type Credentials, createPrincipals, type Principals } from "./front/principals.ts";
 import { openFront } from "./front/server.ts";
@@ -58,6 +60,8 @@ export interface PlatformOptions {
   readonly onUsage?: OnUsage;
   /** Where compiled code of the functions is kept between runs, for a quicker start. */
   readonly compileCacheFolder?: string;
+  /** What goes wrong on purpose, and when. For tests alone. @default nothing does */
+  readonly faults?: FaultPlan;
   /** Changes each stack's template before it is read. For tests alone. */
   readonly mutateTemplate?: (template: JsonObject) => void;
 }
@@ -109,7 +113,8 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
 };
 
 const start = async (options: PlatformOptions, teardown: Teardown): Promise<Platform> => {
-  const clock = options.clock ?? Date.now;
+  const sites = faultSites(options.faults);
+  const clock = sites.clock(options.clock ?? Date.now);
   const onLog = options.onLog ?? (() => {});
   const onUsage = options.onUsage ?? (() => {});
   const log = platformLog(clock, onLog);
@@ -174,6 +179,7 @@ const start = async (options: PlatformOptions, teardown: Teardown): Promise<Plat
     log,
     ...(options.maxEnvironments !== undefined && { maxEnvironments: options.maxEnvironments }),
     ...(options.compileCacheFolder !== undefined && { compileCacheFolder: options.compileCacheFolder }),
+    ...(options.faults?.clock !== undefined && { faultyClock: options.faults.clock }),
   });
   teardown.add(async () => await lambda.close());
   let invocations = 0;
@@ -182,15 +188,18 @@ const start = async (options: PlatformOptions, teardown: Teardown): Promise<Plat
     return await lambda.invoke(functionName, event);
   };
 
-  const gateway = createGateway(api, {
-    invoke: access.guard(invoke),
+  const gateway: Gateway = createGateway(api, {
+    invoke: sites.forGateway(access.guard(invoke), (connectionId) => gateway.vanish(connectionId)),
     clock,
     endpointHost: `127.0.0.1:${front.port}`,
     onLog: (entry) => log.gateway(entry),
     onUsage,
     ...(options.gatewayLimits !== undefined && { limits: options.gatewayLimits }),
   });
-  const dispatcher = createDispatcher({ authorizer, dynamo, queues, gateway, stageArn: stageArn(api) });
+  const dispatcher = sites.forCalls(
+    createDispatcher({ authorizer, dynamo, queues, gateway, stageArn: stageArn(api) }),
+    { functions, lambda, gateway },
+  );
   front.serve({
     principals,
     dispatcher,
@@ -200,7 +209,14 @@ const start = async (options: PlatformOptions, teardown: Teardown): Promise<Plat
     objects: (request, response) => queues.objects(request, response),
     isBucket: (name) => queues.isBucket(name),
   });
-  const running = startMappings(mappings, streams, { dynamo, queues: queues.access, invoke, clock, onLog });
+  const running = startMappings(mappings, streams, {
+    dynamo,
+    queues: queues.access,
+    invoke: sites.forMappings(invoke),
+    clock,
+    onLog,
+    ...sites.mappingOptions,
+  });
   // First what makes work, then what does it.
   teardown.add(async () => {
     await Promise.all([gateway.close(), ...running.map(async (mapping) => await mapping.stop())]);

@@ -17,7 +17,9 @@ import { pathToFileURL } from "node:url";
 import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
 import { captureOutput } from "./worker-output.mjs";
 
-const { port, signal, fn, compileCacheFolder } = workerData;
+const { port, signal, fn, compileCacheFolder, clock } = workerData;
+/** The true time, also where the function is shown another. */
+const trueNow = Date.now;
 // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread's port, not a window
 const send = (message) => parentPort.postMessage(message);
 
@@ -153,7 +155,7 @@ function contextOf({ id, deadlineMs }) {
     awsRequestId: id,
     logGroupName: `/aws/lambda/${fn.functionName}`,
     logStreamName: fn.logStreamName,
-    getRemainingTimeInMillis: () => Math.max(0, deadlineMs - Date.now()),
+    getRemainingTimeInMillis: () => Math.max(0, deadlineMs - trueNow()),
   };
 }
 
@@ -198,6 +200,7 @@ function serve(handler) {
 
 if (compileCacheFolder !== undefined) enableCompileCache(compileCacheFolder);
 try {
+  if (clock !== undefined) (await import("../faults/worker-clock.mjs")).shiftClock(clock);
   const handler = await loadHandler();
   send({ type: "ready" });
   serve(handler);

@@ -8,6 +8,7 @@
  */
 import { randomUUID } from "node:crypto";
 import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
+import type { FaultyClock } from "../faults/fault-plan.ts";
 import type { FunctionError, FunctionSpec, InvokeResult, JsonValue } from "../contracts.ts";
 
 /** Lambda's init phase may take 10 s before it is counted against the function's own timeout. */
@@ -35,6 +36,7 @@ export interface EnvironmentOptions {
   /** Flags for the worker's node, such as `--import=…`; node refuses those that are not per thread. */
   readonly nodeFlags: readonly string[];
   readonly compileCacheFolder: string | undefined;
+  readonly faultyClock: FaultyClock | undefined;
   onLog(level: string, message: JsonValue, requestId: string | undefined): void;
   /** It can take its first event. */
   onReady(environment: Environment): void;
@@ -74,7 +76,7 @@ export class Environment {
   #deathReason: string | undefined;
 
   constructor(options: EnvironmentOptions) {
-    const { spec, nodeFlags, compileCacheFolder } = options;
+    const { spec, nodeFlags, compileCacheFolder, faultyClock } = options;
     this.#options = options;
     const channel = new MessageChannel();
     this.#port = channel.port1;
@@ -91,6 +93,10 @@ export class Environment {
         port: channel.port2,
         signal: this.#signal,
         compileCacheFolder,
+        clock: faultyClock && {
+          offsetMs: faultyClock.offsetMs,
+          skewMs: faultyClock.skewMs(spec.functionName),
+        },
         fn: {
           functionName: spec.functionName,
           arn: spec.arn,

@@ -4,6 +4,7 @@
  * come first served. An event that has started never runs twice: a dead environment fails it.
  */
 import type { FunctionError, FunctionSpec, InvokeResult, JsonValue } from "../contracts.ts";
+import type { FaultyClock } from "../faults/fault-plan.ts";
 import { Environment } from "./environment.ts";
 
 export interface PoolOptions {
@@ -11,6 +12,7 @@ export interface PoolOptions {
   readonly maxEnvironments: number;
   readonly nodeFlags: readonly string[];
   readonly compileCacheFolder: string | undefined;
+  readonly faultyClock: FaultyClock | undefined;
   readonly clock: () => number;
   onLog(level: string, message: JsonValue, requestId: string | undefined): void;
   /** An event has run for so long, whatever came of it; the time that it waited is not among it. */
@@ -117,7 +119,7 @@ export class FunctionPool {
   }
 
   #start(): void {
-    const { spec, nodeFlags, compileCacheFolder } = this.#options;
+    const { spec, nodeFlags, compileCacheFolder, faultyClock } = this.#options;
     this.#starting += 1;
     let starting = true;
     const started = (): void => {
@@ -128,6 +130,7 @@ export class FunctionPool {
       spec,
       nodeFlags,
       compileCacheFolder,
+      faultyClock,
       onLog: (level, message, requestId) => this.#options.onLog(level, message, requestId),
       onReady: (environment) => {
         started();

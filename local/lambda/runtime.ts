@@ -16,6 +16,7 @@ import {
   type LambdaRuntime,
   type LogLine,
 } from "../contracts.ts";
+import type { FaultyClock } from "../faults/fault-plan.ts";
 import type { OnUsage } from "../usage.ts";
 import { FunctionPool } from "./function-pool.ts";
 
@@ -37,6 +38,8 @@ export interface LambdaRuntimeOptions {
   readonly nodeFlags?: readonly string[];
   /** Where V8's compiled code of the bundles is kept between starts. @default none is kept */
   readonly compileCacheFolder?: string;
+  /** For tests alone. @default the clocks of the environments are right */
+  readonly faultyClock?: FaultyClock;
 }
 
 export interface LocalLambdaRuntime extends LambdaRuntime {
@@ -76,6 +79,7 @@ export function createLambdaRuntime(options: LambdaRuntimeOptions): LocalLambdaR
         maxEnvironments,
         nodeFlags,
         compileCacheFolder,
+        faultyClock: options.faultyClock,
         clock,
         onLog: (level, message, requestId) =>
           onLog({

@@ -1,5 +1,6 @@
 /** Registers the functions of a template with the Lambda runtime. */
 import type { Authorizer, Clock } from "../contracts.ts";
+import type { FaultyClock } from "../faults/fault-plan.ts";
 import type { Principals } from "../front/principals.ts";
 import { createLambdaRuntime, type LocalLambdaRuntime } from "../lambda/runtime.ts";
 import type { DescribedFunction } from "../template/describe-functions.ts";
@@ -18,6 +19,8 @@ export interface FunctionParts {
   readonly clock: Clock;
   readonly maxEnvironments?: number;
   readonly compileCacheFolder?: string;
+  /** For tests alone. @default the functions' clocks are right */
+  readonly faultyClock?: FaultyClock;
   readonly onLog: OnLog;
   readonly onUsage: OnUsage;
   readonly log: PlatformLog;
@@ -35,6 +38,7 @@ export const startFunctions = (parts: FunctionParts): LocalLambdaRuntime => {
     },
     ...(maxEnvironments !== undefined && { maxEnvironments }),
     ...(compileCacheFolder !== undefined && { compileCacheFolder }),
+    ...(parts.faultyClock !== undefined && { faultyClock: parts.faultyClock }),
   });
   for (const of of parts.functions) {
     const credentials = parts.principals.issue({ kind: "role", roleName: of.roleName });

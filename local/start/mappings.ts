@@ -57,6 +57,8 @@ export interface MappingServices {
   readonly invoke: Invoke;
   readonly clock: Clock;
   readonly onLog: OnLog;
+  /** Seconds after which a queue's failed message is visible again. @default its visibility timeout */
+  readonly retryAfterSec?: number;
 }
 
 export const startMappings = (
