@@ -46,13 +46,18 @@ export class BenchClient {
     return client;
   }
 
-  /** Sends a request. Rejects when it fails, and when no reply comes. */
-  async ask(command: string, fields: object = {}): Promise<Arrival> {
+  /** Sends a request, whose reply may be a FAILURE. Rejects when no reply comes. */
+  async request(command: string, fields: object = {}): Promise<Arrival> {
     const requestId = randomUUID();
     const { promise, resolve } = Promise.withResolvers<Arrival>();
     this.#replies.set(requestId, resolve);
     this.tell(command, { requestId, ...fields });
-    const reply = await inTime(promise, `a reply to ${command}`);
+    return await inTime(promise, `a reply to ${command}`);
+  }
+
+  /** Sends a request. Rejects when it fails, and when no reply comes. */
+  async ask(command: string, fields: object = {}): Promise<Arrival> {
+    const reply = await this.request(command, fields);
     const { status, error } = reply.frame;
     if (status !== "SUCCESS") throw new Error(`${command}: ${error?.code} ${error?.message}`);
     return reply;
@@ -87,6 +92,7 @@ export class BenchClient {
     await closed;
   }
 
+  // Events other than messages, such as changes of a chat, are none of the bench's business.
   #take(arrival: Arrival): void {
     const { frame } = arrival;
     const key = frame.command === "pong" ? "pong" : frame.requestId;
@@ -97,7 +103,8 @@ export class BenchClient {
     } else if (frame.command === "newMessage") {
       this.#pushOf(String(frame["chatId"]), Number(frame["seq"])).resolve(arrival);
       this.#onPush(frame);
-    } else throw new Error(`a frame that nobody asked for: ${JSON.stringify(frame).slice(0, 300)}`);
+    } else if (frame.command === undefined || frame.status !== undefined)
+      throw new Error(`a frame that nobody asked for: ${JSON.stringify(frame).slice(0, 300)}`);
   }
 
   #pushOf(chatId: string, seq: number): PromiseWithResolvers<Arrival> {

@@ -1,52 +1,80 @@
 /** The cost table: what each operation takes, counted in a platform that runs in this process. */
 import { type Platform, startPlatform } from "../local/platform.ts";
-import { CostMeter, perOperation } from "./meter.ts";
-import { type Counts, type Dollars, priceOf, prices, type Tally, total } from "./prices.ts";
+import { budgetsOf, budgetTable } from "./budgets.ts";
+import { measureHops, type Route, routeText } from "./hops.ts";
+import { CostMeter, perOperation, sumOf } from "./meter.ts";
+import type { Stage } from "./people.ts";
+import { type Counts, dollars, dollarsWithoutTime, priceOf, prices, type Tally, total } from "./prices.ts";
 import { fixed, load, number, type Section, table } from "./report.ts";
-import { type Scenario, scenarios, type Stage } from "./scenarios.ts";
+import { type Scenario, scenarios } from "./scenarios.ts";
 
-/** Operations before the count: code is compiled, clients hold their connections. */
-const warmUps = 5;
-const operations = 20;
 const million = 1e6;
 
 export interface Measured {
   readonly name: string;
   /** Per operation. */
   readonly counts: Counts;
+  /** Deliveries of one operation; 0 where it is none of sending. */
+  readonly deliveries: number;
 }
 
-export const measureCosts = async (assemblyDir: string): Promise<Measured[]> => {
+export interface CostRun {
+  readonly measured: readonly Measured[];
+  readonly routes: Readonly<Record<string, Route>>;
+}
+
+/** Starts the platform with a meter in it, does the work, and stops it. */
+export const onStage = async <T>(assemblyDir: string, work: (stage: Stage) => Promise<T>): Promise<T> => {
   const meter = new CostMeter();
   const platform = await startPlatform({ assemblyDir, port: 0, onUsage: meter.onUsage });
   try {
+    meter.attach(platform);
     await platform.prewarm();
-    const measured: Measured[] = [];
-    for (const scenario of scenarios) measured.push(await measureScenario({ platform, meter }, scenario));
-    return measured;
+    return await work({ platform, meter });
   } finally {
     await platform.stop();
   }
 };
 
-const measureScenario = async (stage: Stage, scenario: Scenario): Promise<Measured> => {
-  const operation = await scenario.prepare(stage);
-  const repeat = async (times: number) => {
-    for (let time = 0; time < times; time += 1) {
-      await operation();
-      // To its end, so that no operation's previews or acks are folded with the next one's.
-      await stage.platform.idle();
-    }
+/**
+ * One round not counted, in which code is compiled and clients open their connections, then so many that are.
+ * Each round ends when everything that follows from it has: streams read, previews written.
+ */
+export const measureScenario = async (stage: Stage, scenario: Scenario, rounds = 2): Promise<Measured> => {
+  const scene = await scenario.set(stage);
+  const play = async (): Promise<Counts> => {
+    await scene.prepare?.();
+    return await stage.meter.measure(stage.platform, async () => await scene.round());
   };
-  await repeat(warmUps);
-  const counts = await stage.meter.measure(stage.platform, async () => await repeat(operations));
-  return { name: scenario.name, counts: perOperation(counts, operations) };
+  await play();
+  const counted: Counts[] = [];
+  for (let round = 0; round < rounds; round += 1) counted.push(await play());
+  await scene.end();
+  await stage.platform.idle();
+  return {
+    name: scenario.name,
+    counts: perOperation(sumOf(counted), scene.operations * rounds),
+    deliveries: scene.deliveries / scene.operations,
+  };
 };
 
-export const costSection = (measured: readonly Measured[]): Section => ({
+export const measureCosts = async (
+  stage: Stage,
+  groups: readonly number[],
+  progress: (name: string) => void = () => {},
+): Promise<CostRun> => {
+  const measured: Measured[] = [];
+  for (const scenario of scenarios(groups)) {
+    progress(scenario.name);
+    measured.push(await measureScenario(stage, scenario));
+  }
+  return { measured, routes: { "1:1": await measureHops(stage) } };
+};
+
+export const costSection = ({ measured, routes }: CostRun): Section => ({
   title: "Cost",
   parts: [
-    `Per operation, counted in a running local platform (${operations} operations one after the other, each to its very end, so nothing is folded in batches). Texts of 250 bytes. Dollars are for a million operations: us-east-1, on demand, autumn 2026, no free tier.`,
+    `Per operation, counted in a running local platform from its services' own answers. Texts of 250 bytes. Up to 100 chats talk during the same second, so invocations for batches of streams and queues are shared between chats; nothing of one chat is folded unless the row says so. Dollars are for a million operations: us-east-1, on demand, autumn 2026, no free tier.`,
     table(
       [
         "operation",
@@ -58,16 +86,20 @@ export const costSection = (measured: readonly Measured[]): Section => ({
         "$ without Lambda time",
         "Lambda ms here",
         "$ with it",
+        "$ a delivery",
       ],
-      measured.map(({ name, counts }) => costRow(name, counts)),
+      measured.map(costRow),
     ),
-    `Gateway messages are units of 32 KB, either way and by @connections; SQS requests units of 64 KB, the mappings' receives and deletes among them; reads of streams are free. "Lambda ms here" is wall time on this machine (1-minute load ${load()}), rounded up for each invocation as AWS bills it, priced at the functions' own memory: AWS's milliseconds will differ, everything else will not. Not counted: starts of environments (AWS bills those too), logs, storage, traffic.`,
+    `Gateway messages are units of 32 KB, either way and by @connections; SQS requests units of 64 KB, the mappings' receives and deletes among them, those of FIFO queues priced as such; reads of streams are free. "Lambda ms here" is wall time on this machine (1-minute load ${load()}), rounded up for each invocation as AWS bills it, priced at the functions' own memory. It is no forecast of AWS's: there each call to another service takes milliseconds of network, here some of them are spent waiting for two cores that run every function, the database and the clients. Everything else here is what AWS would count. Not counted: starts of environments (AWS bills those too), logs, storage, traffic. Receipts and typing do not exist yet.`,
+    "Budgets, as the design set them:",
+    budgetTable(budgetsOf(measured, routes)),
+    ...Object.entries(routes).map(([name, route]) => `A ${name} message on its way: ${routeText(route)}`),
     `What does not depend on messages: a connection open all month (43,200 minutes) costs $${fixed(43_200 * prices.gatewayConnectionMinute, 4)}; a queue's mapping that finds nothing still polls, five long polls of 20 s at once, about 648,000 requests a month ($${fixed(648_000 * prices.queueRequest, 2)}) a queue beyond SQS's free million.`,
     `What each is made of:\n\n${measured.map(({ name, counts }) => `- ${name}: ${composition(counts)}`).join("\n")}`,
   ],
 });
 
-const costRow = (name: string, counts: Counts): string[] => {
+const costRow = ({ name, counts, deliveries }: Measured): string[] => {
   const price = priceOf(counts);
   return [
     name,
@@ -75,15 +107,13 @@ const costRow = (name: string, counts: Counts): string[] => {
     number(total(counts.readUnits)),
     number(total(counts.invocations)),
     number(total(counts.gatewayMessages)),
-    number(total(counts.queueRequests)),
-    fixed(withoutTime(price) * million, 2),
+    number(total(counts.queueRequests) + total(counts.fifoRequests)),
+    fixed(dollarsWithoutTime(price) * million, 2),
     fixed(total(counts.lambdaMs), 0),
-    fixed((withoutTime(price) + price.lambdaTime) * million, 2),
+    fixed(dollars(price) * million, 2),
+    deliveries === 0 ? "" : fixed((dollars(price) * million) / deliveries, 2),
   ];
 };
-
-const withoutTime = ({ dynamo, gateway, queues, lambdaRequests }: Dollars): number =>
-  dynamo + gateway + queues + lambdaRequests;
 
 const composition = (counts: Counts): string =>
   [
@@ -92,6 +122,9 @@ const composition = (counts: Counts): string =>
     ["invocations", counts.invocations] as const,
     ["gateway", counts.gatewayMessages] as const,
     ["SQS", counts.queueRequests] as const,
+    ["SQS FIFO", counts.fifoRequests] as const,
+    ["stream batches", counts.streamBatches] as const,
+    ["stream records", counts.streamRecords] as const,
   ]
     .flatMap(([kind, tally]) => (total(tally) === 0 ? [] : [`${kind} (${parts(tally)})`]))
     .join(", ");

@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { synthesize } from "../local/start/synthesize.ts";
 import { bundleSection } from "./bundles.ts";
-import { costSection, functionsOf, measureCosts } from "./cost.ts";
+import { costSection, functionsOf, measureCosts, onStage } from "./cost.ts";
 import { latencySection } from "./latency.ts";
 import { machine, type Section, sectionText } from "./report.ts";
 import { startSystem } from "./system.ts";
@@ -17,7 +17,8 @@ import { startSystem } from "./system.ts";
 const projectDir = fileURLToPath(new URL("..", import.meta.url));
 
 const sections: Readonly<Record<string, (assemblyDir: string) => Promise<Section>>> = {
-  cost: async (assemblyDir) => costSection(await measureCosts(assemblyDir)),
+  cost: async (assemblyDir) =>
+    costSection(await onStage(assemblyDir, async (stage) => await measureCosts(stage, []))),
   latency: async (assemblyDir) => {
     await using system = await startSystem(assemblyDir);
     return await latencySection(system);

@@ -5,7 +5,8 @@
  */
 import type { Platform } from "../local/platform.ts";
 import type { OnUsage } from "../local/usage.ts";
-import { type Counts, gatewayUnits, gbSeconds, queueUnits, type Tally } from "./prices.ts";
+import { countKinds, type Counts, gatewayUnits, gbSeconds, queueUnits, type Tally } from "./prices.ts";
+import { inFifoRequest, onStreamBatch } from "./tap.ts";
 
 type Metered = Pick<Platform, "dynamo" | "functions" | "outputs" | "idle">;
 
@@ -15,6 +16,9 @@ export class CostMeter {
   readonly #gbSeconds = new Map<string, number>();
   readonly #gatewayMessages = new Map<string, number>();
   readonly #queueRequests = new Map<string, number>();
+  readonly #fifoRequests = new Map<string, number>();
+  readonly #streamBatches = new Map<string, number>();
+  readonly #streamRecords = new Map<string, number>();
   readonly #waiting = new Set<() => void>();
 
   /** For the platform's option of this name. */
@@ -29,13 +33,25 @@ export class CostMeter {
         add(this.#gatewayMessages, usage.kind, gatewayUnits(usage.bytes));
         break;
       case "sqs":
-        add(this.#queueRequests, usage.operation, queueUnits(usage.bytes));
+        add(
+          inFifoRequest() ? this.#fifoRequests : this.#queueRequests,
+          usage.operation,
+          queueUnits(usage.bytes),
+        );
         break;
       default:
         usage satisfies never;
     }
     for (const look of this.#waiting) look();
   };
+
+  /** Begins to count stream batches, and to tell FIFO queues from others, which `onUsage` is not told. */
+  attach(platform: Pick<Platform, "lambda" | "queues">): void {
+    onStreamBatch(platform, (functionName, records) => {
+      add(this.#streamBatches, functionName, 1);
+      add(this.#streamRecords, functionName, records);
+    });
+  }
 
   /** Everything since the start. */
   counts(platform: Metered): Counts {
@@ -54,6 +70,9 @@ export class CostMeter {
       gbSeconds: renamed(this.#gbSeconds, functions),
       gatewayMessages: renamed(this.#gatewayMessages),
       queueRequests: renamed(this.#queueRequests),
+      fifoRequests: renamed(this.#fifoRequests),
+      streamBatches: renamed(this.#streamBatches, functions),
+      streamRecords: renamed(this.#streamRecords, functions),
     };
   }
 
@@ -67,19 +86,24 @@ export class CostMeter {
   }
 
   /**
-   * Does the work, and waits until the function whose logical id holds this has ended once more than before: for
-   * what a client is not answered, such as an `ack` without requestId.
+   * Does the work, and waits until the function whose logical id holds this has ended so many times more than
+   * before: for what a client is not answered, such as an `ack` without requestId.
    */
-  async untilRun(platform: Metered, logicalIdPart: string, work: () => Promise<void> | void): Promise<void> {
+  async untilRun(
+    platform: Metered,
+    logicalIdPart: string,
+    work: () => Promise<void> | void,
+    times = 1,
+  ): Promise<void> {
     const found = platform.functions.filter(({ logicalId }) => logicalId.includes(logicalIdPart));
     const [of] = found;
     if (of === undefined || found.length > 1)
       throw new Error(`${found.length} functions are called ${logicalIdPart}`);
     const runs = () => this.#invocations.get(of.functionName) ?? 0;
-    const before = runs();
+    const wanted = runs() + times;
     const { promise, resolve } = Promise.withResolvers<void>();
     const look = () => {
-      if (runs() > before) resolve();
+      if (runs() >= wanted) resolve();
     };
     this.#waiting.add(look);
     try {
@@ -110,7 +134,7 @@ const renamed = (tally: ReadonlyMap<string, number>, names?: ReadonlyMap<string,
   Object.fromEntries([...tally].map(([name, amount]) => [names?.get(name) ?? name, amount]));
 
 /** What came between two readings; what did not change is left out. */
-const difference = (after: Counts, before: Counts): Counts =>
+export const difference = (after: Counts, before: Counts): Counts =>
   mapCounts(after, (tally, key) =>
     Object.fromEntries(
       Object.entries(tally)
@@ -119,18 +143,21 @@ const difference = (after: Counts, before: Counts): Counts =>
     ),
   );
 
+export const sumOf = (counts: readonly Counts[]): Counts =>
+  Object.fromEntries(
+    countKinds.map((key) => {
+      const tally = new Map<string, number>();
+      for (const one of counts)
+        for (const [name, amount] of Object.entries(one[key])) add(tally, name, amount);
+      return [key, Object.fromEntries(tally)];
+    }),
+  ) as Record<keyof Counts, Tally>;
+
 /** The share of one of so many operations. */
 export const perOperation = (counts: Counts, operations: number): Counts =>
   mapCounts(counts, (tally) =>
     Object.fromEntries(Object.entries(tally).map(([name, amount]) => [name, amount / operations])),
   );
 
-const mapCounts = (counts: Counts, change: (tally: Tally, key: keyof Counts) => Tally): Counts => ({
-  writeUnits: change(counts.writeUnits, "writeUnits"),
-  readUnits: change(counts.readUnits, "readUnits"),
-  invocations: change(counts.invocations, "invocations"),
-  lambdaMs: change(counts.lambdaMs, "lambdaMs"),
-  gbSeconds: change(counts.gbSeconds, "gbSeconds"),
-  gatewayMessages: change(counts.gatewayMessages, "gatewayMessages"),
-  queueRequests: change(counts.queueRequests, "queueRequests"),
-});
+const mapCounts = (counts: Counts, change: (tally: Tally, key: keyof Counts) => Tally): Counts =>
+  Object.fromEntries(countKinds.map((key) => [key, change(counts[key], key)])) as Record<keyof Counts, Tally>;

@@ -18,6 +18,8 @@ export const prices = {
   gatewayConnectionMinute: 0.25e-6,
   /** https://aws.amazon.com/sqs/pricing/, standard queues: $0.40 a million. */
   queueRequest: 0.4e-6,
+  /** The same page: FIFO queues, $0.50 a million. */
+  fifoQueueRequest: 0.5e-6,
 } as const;
 
 /** A WebSocket message is billed by the started 32 KB, one to or from `@connections` alike. */
@@ -52,9 +54,31 @@ export interface Counts {
   readonly gbSeconds: Tally;
   /** `received`, `sent` and `posted`, in units of 32 KB. */
   readonly gatewayMessages: Tally;
-  /** By operation, in units of 64 KB. */
+  /** By operation, in units of 64 KB; of standard queues. */
   readonly queueRequests: Tally;
+  /** The same of FIFO queues, which cost more. */
+  readonly fifoRequests: Tally;
+  /**
+   * Batches of stream records handed to functions, and the records in them, by function. Lambda's reads of a
+   * stream cost nothing, so these have no price of their own: they say how far invocations were shared.
+   */
+  readonly streamBatches: Tally;
+  readonly streamRecords: Tally;
 }
+
+/** The members of `Counts`, for whatever is done to each. */
+export const countKinds = [
+  "writeUnits",
+  "readUnits",
+  "invocations",
+  "lambdaMs",
+  "gbSeconds",
+  "gatewayMessages",
+  "queueRequests",
+  "fifoRequests",
+  "streamBatches",
+  "streamRecords",
+] as const satisfies readonly (keyof Counts)[];
 
 export const total = (tally: Tally): number => Object.values(tally).reduce((sum, one) => sum + one, 0);
 
@@ -71,7 +95,14 @@ export interface Dollars {
 export const priceOf = (counts: Counts): Dollars => ({
   dynamo: total(counts.writeUnits) * prices.dynamoWriteUnit + total(counts.readUnits) * prices.dynamoReadUnit,
   gateway: total(counts.gatewayMessages) * prices.gatewayMessage,
-  queues: total(counts.queueRequests) * prices.queueRequest,
+  queues:
+    total(counts.queueRequests) * prices.queueRequest + total(counts.fifoRequests) * prices.fifoQueueRequest,
   lambdaRequests: total(counts.invocations) * prices.lambdaRequest,
   lambdaTime: total(counts.gbSeconds) * prices.lambdaGbSecond,
 });
+
+export const dollars = ({ dynamo, gateway, queues, lambdaRequests, lambdaTime }: Dollars): number =>
+  dynamo + gateway + queues + lambdaRequests + lambdaTime;
+
+/** Without the time that functions ran, which is the one part that depends on the machine. */
+export const dollarsWithoutTime = (price: Dollars): number => dollars({ ...price, lambdaTime: 0 });

@@ -1,155 +1,418 @@
 /**
- * What is metered: each scenario is prepared once and then does one operation again and again, each to its very
- * end (previews written, acks stored), so nothing is folded with its neighbour: the dearest way to do it.
+ * What is metered. A scenario sets its scene once, and then plays one round of operations again and again. Many
+ * chats take part in a round, as in production, so that batches of streams and queues are shared; whatever one
+ * chat's messages could share (acks, previews) is shared only where a scenario says so.
  */
 import { randomUUID } from "node:crypto";
-import type { Platform } from "../local/platform.ts";
-import { BenchClient } from "./client.ts";
-import type { CostMeter } from "./meter.ts";
+import { setTimeout as pause } from "node:timers/promises";
+import type { BenchClient } from "./client.ts";
+import {
+  ackAll,
+  connect,
+  connectPair,
+  disconnect,
+  forAll,
+  groupChat,
+  newUser,
+  numbers,
+  type Pair,
+  send,
+  type Stage,
+  tellAck,
+  text,
+  userWithChats,
+  wholeSync,
+} from "./people.ts";
 
-export interface Stage {
-  readonly platform: Platform;
-  readonly meter: CostMeter;
+export interface Scene {
+  /** Operations in one round. */
+  readonly operations: number;
+  /** Messages that reach a device in one round; 0 where the operation is none of sending. */
+  readonly deliveries: number;
+  /** Done before each round and not counted. */
+  prepare?(): Promise<void>;
+  round(): Promise<void>;
+  /** Ends the scene's connections. */
+  end(): Promise<void>;
 }
 
 export interface Scenario {
   readonly name: string;
-  /** Sets the scene; answers one operation. */
-  prepare(stage: Stage): Promise<() => Promise<void>>;
+  readonly set: (stage: Stage) => Promise<Scene>;
 }
 
-/** Bytes of the text that the budgets speak of. */
-const textBytes = 250;
-const text = "m".repeat(textBytes);
+/** Chats that talk during the same second. */
+const pairsTalking = 100;
+/** Messages on their way at once: few, so that what functions take is hardly time spent waiting for a core. */
+const underWay = 4;
 
-export const scenarios: readonly Scenario[] = [
-  {
-    name: "1:1 message with `after`, recipient online: send, reply, push, ack, preview",
-    prepare: async (stage) => await conversation(stage, (tip) => ({ after: tip })),
+/** Each message pushed and acknowledged by itself, and projected by itself: nothing of one chat is folded. */
+export const uncoalesced = (withAfter: boolean, pairs = pairsTalking): Scenario => ({
+  name: `1:1, ${withAfter ? "with" : "without"} \`after\`, recipient online: send, reply, push, ack, preview`,
+  set: async (stage) => {
+    const talking = await forAll(numbers(pairs), async () => await connectPair(stage));
+    return {
+      operations: pairs,
+      deliveries: pairs,
+      round: async () =>
+        await acknowledged(stage, pairs, async () => {
+          await forAll(
+            talking,
+            async (pair) => {
+              await sendAndPush(pair, withAfter ? { after: pair.tip } : {});
+              tellAck(pair.bob, pair.chatId, pair.tip);
+            },
+            underWay,
+          );
+        }),
+      end: async () => await endPairs(stage, talking),
+    };
   },
-  {
-    name: "the same without `after`",
-    prepare: async (stage) => await conversation(stage, () => ({})),
-  },
-  {
-    name: "1:1 message with `after` to one who is offline, then connects, syncs, acks, disconnects",
-    prepare: async (stage) => {
-      const alice = await connect(stage, "alice");
-      const bobId = newUser("bob");
-      // A device's inbox begins when it first connects.
-      await disconnect(stage, await connect(stage, bobId));
-      const chatId = await directChat(alice, bobId);
-      let tip = 0;
-      return async () => {
-        tip = await send(alice, chatId, { after: tip });
-        await stage.platform.idle();
-        const bob = await connect(stage, bobId);
-        if ((await wholeSync(bob)) !== 1) throw new Error("a sync that did not bring the one message");
-        await ack(stage, bob, chatId, tip);
-        await disconnect(stage, bob);
-      };
-    },
-  },
-  {
-    name: "connect and disconnect (part of the one above)",
-    prepare: async (stage) => {
-      const userId = newUser("carol");
-      return async () => await disconnect(stage, await connect(stage, userId));
-    },
-  },
-  {
-    name: "ping",
-    prepare: async (stage) => {
-      const alice = await connect(stage, "alice");
-      return async () => await alice.ping();
-    },
-  },
-  ...[1, 100].map((chats): Scenario => ({
-    name: `sync with nothing new, ${chats} chat${chats === 1 ? "" : "s"}`,
-    prepare: async (stage) => {
-      const user = await userWithChats(stage, chats);
-      return async () => {
-        if ((await wholeSync(user)) !== 0) throw new Error("a sync that should have found nothing");
-      };
-    },
-  })),
-  ...[1, 100].map((chats): Scenario => ({
-    name: `listChats, ${chats} chat${chats === 1 ? "" : "s, all in one page"}`,
-    prepare: async (stage) => {
-      const user = await userWithChats(stage, chats);
-      return async () => {
-        const { frame } = await user.ask("listChats", { limit: 100 });
-        const rows = frame["chats"];
-        if (!Array.isArray(rows) || rows.length !== chats) throw new Error("a chat list that is not whole");
-      };
-    },
-  })),
-];
+});
 
-/** Messages from one device to another, both online; the first has been sent before. */
-const conversation = async (
-  stage: Stage,
-  fieldsAfter: (tip: number) => object,
-): Promise<() => Promise<void>> => {
-  const [alice, bob] = await Promise.all([connect(stage, "alice"), connect(stage, "bob")]);
-  const chatId = await directChat(alice, bob.userId);
-  let tip = 0;
-  const operation = async () => {
-    tip = await send(alice, chatId, fieldsAfter(tip));
-    await bob.push(chatId, tip);
-    await ack(stage, bob, chatId, tip);
+/** Waits until so many acks of the work, told without asking for a reply, are stored. */
+const acknowledged = async ({ platform, meter }: Stage, acks: number, work: () => Promise<void>) =>
+  await meter.untilRun(platform, "Sync", work, acks);
+
+const sendAndPush = async (pair: Pair, fields: object): Promise<void> => {
+  pair.tip = await send(pair.alice, pair.chatId, fields);
+  await pair.bob.push(pair.chatId, pair.tip);
+};
+
+const endPairs = async (stage: Stage, pairs: readonly Pair[]): Promise<void> =>
+  await disconnect(
+    stage,
+    pairs.flatMap(({ alice, bob }) => [alice, bob]),
+  );
+
+const foldedPairs = 40;
+const previewFold = 3;
+const ackFold = 4;
+/** Messages of one chat after which both foldings come out even. */
+const foldedMessages = previewFold * ackFold;
+const headPatienceMs = 20_000;
+
+/** Bursts of three, each followed by its preview, and an ack after every fourth message. */
+export const folded = (pairs = foldedPairs): Scenario => ({
+  name: "1:1, with `after`, online, 4 acks and 3 previews folded",
+  set: async (stage) => {
+    const talking = await forAll(numbers(pairs), async () => await connectPair(stage));
+    const burst = async (pair: Pair, sentBefore: number) => {
+      for (let at = 1; at <= previewFold; at += 1) {
+        await sendAndPush(pair, { after: pair.tip });
+        if ((sentBefore + at) % ackFold === 0) tellAck(pair.bob, pair.chatId, pair.tip);
+      }
+    };
+    return {
+      operations: pairs * foldedMessages,
+      deliveries: pairs * foldedMessages,
+      round: async () =>
+        await acknowledged(stage, (pairs * foldedMessages) / ackFold, async () => {
+          for (let sent = 0; sent < foldedMessages; sent += previewFold) {
+            await headsMoved(stage, pairs, async () => {
+              await forAll(talking, async (pair) => await burst(pair, sent), underWay);
+            });
+          }
+        }),
+      end: async () => await endPairs(stage, talking),
+    };
+  },
+});
+
+/** Waits until the heads of so many chats have been written: the conversation goes on after its previews. */
+const headsMoved = async (stage: Stage, chats: number, work: () => Promise<void>): Promise<void> => {
+  const written = () => stage.meter.counts(stage.platform).writeUnits["Chats"] ?? 0;
+  const wanted = written() + chats;
+  await work();
+  for (const deadline = performance.now() + headPatienceMs; written() < wanted; await pause(5))
+    if (performance.now() > deadline) throw new Error(`${wanted - written()} previews never came`);
+};
+
+export const toOneOffline = (pairs = pairsTalking): Scenario => ({
+  name: "1:1, with `after`, recipient offline: send, reply, preview",
+  set: async (stage) => {
+    const talking = await forAll(numbers(pairs), async () => await connectPair(stage));
+    await disconnect(
+      stage,
+      talking.map(({ bob }) => bob),
+    );
+    return {
+      operations: pairs,
+      deliveries: 0,
+      round: async () => {
+        const after = async (pair: Pair) => {
+          pair.tip = await send(pair.alice, pair.chatId, { after: pair.tip });
+        };
+        await forAll(talking, after, underWay);
+      },
+      end: async () =>
+        await disconnect(
+          stage,
+          talking.map(({ alice }) => alice),
+        ),
+    };
+  },
+});
+
+export const backFromOffline = (pairs = 20): Scenario => ({
+  name: "that recipient back with one message waiting: connect, sync, ack, disconnect",
+  set: async (stage) => {
+    const talking = await forAll(numbers(pairs), async () => await connectPair(stage));
+    await disconnect(
+      stage,
+      talking.map(({ bob }) => bob),
+    );
+    return {
+      operations: pairs,
+      deliveries: pairs,
+      prepare: async () =>
+        void (await forAll(talking, async (pair) => {
+          pair.tip = await send(pair.alice, pair.chatId, { after: pair.tip });
+        })),
+      round: async () => {
+        const back = await forAll(
+          talking,
+          async ({ bob, chatId, tip }) => {
+            const client = await connect(stage, bob.userId);
+            if ((await wholeSync(client)).events !== 1)
+              throw new Error("a sync that did not bring the one message");
+            return { client, chatId, seq: tip };
+          },
+          underWay,
+        );
+        await ackAll(stage, back);
+        await disconnect(
+          stage,
+          back.map(({ client }) => client),
+        );
+      },
+      end: async () =>
+        await disconnect(
+          stage,
+          talking.map(({ alice }) => alice),
+        ),
+    };
+  },
+});
+
+const threeDevices = (pairs = 20): Scenario => ({
+  name: "1:1, with `after`, 3 devices each: 5 pushes, 5 acks",
+  set: async (stage) => {
+    const talking = await forAll(numbers(pairs), async () => {
+      const pair = await connectPair(stage);
+      const others = await forAll([pair.alice, pair.bob], async ({ userId }) => [
+        await connect(stage, userId, "tablet"),
+        await connect(stage, userId, "laptop"),
+      ]);
+      return { pair, devices: [pair.bob, ...others.flat()] };
+    });
+    return {
+      operations: pairs,
+      deliveries: pairs * 5,
+      round: async () =>
+        await acknowledged(stage, pairs * 5, async () => {
+          await forAll(
+            talking,
+            async ({ pair, devices }) => {
+              const { chatId } = pair;
+              pair.tip = await send(pair.alice, chatId, { after: pair.tip });
+              await forAll(devices, async (device) => {
+                await device.push(chatId, pair.tip);
+                tellAck(device, chatId, pair.tip);
+              });
+            },
+            underWay,
+          );
+        }),
+      end: async () =>
+        await disconnect(
+          stage,
+          talking.flatMap(({ pair, devices }) => [pair.alice, ...devices]),
+        ),
+    };
+  },
+});
+
+/** Messages that one ack covers in the groups' scenarios. */
+export const groupAckFold = 10;
+
+/** A group all of whose members are connected: messages one after the other, one ack a member for ten of them. */
+export const group = (members: number, messages = groupAckFold): Scenario => ({
+  name: `group of ${members}, all online: send, ${members - 1} pushes, acks folded by ${messages}`,
+  set: async (stage) => {
+    const clients = await forAll(numbers(members), async () => await connect(stage, "member"));
+    const [sender, ...others] = clients;
+    if (sender === undefined) throw new Error("a group of nobody");
+    const chatId = await groupChat(
+      sender,
+      others.map(({ userId }) => userId),
+    );
+    const { frame } = await sender.ask("getHistory", { chatId, limit: 1 });
+    const [last] = frame["entries"] as { seq: number }[];
+    let tip = last?.seq ?? 0;
+    return {
+      operations: messages,
+      deliveries: messages * others.length,
+      round: async () => {
+        const first = tip + 1;
+        for (let at = 0; at < messages; at += 1) tip = await send(sender, chatId, { after: tip });
+        for (const client of others)
+          for (let seq = first; seq <= tip; seq += 1) await client.push(chatId, seq);
+        await ackAll(
+          stage,
+          others.map((client) => ({ client, chatId, seq: tip })),
+        );
+      },
+      end: async () => await disconnect(stage, clients),
+    };
+  },
+});
+
+const resend = (pairs = 20): Scenario => ({
+  name: "resend of a message that is stored, with `after`",
+  set: async (stage) => {
+    const talking = await forAll(numbers(pairs), async () => {
+      const pair = await connectPair(stage);
+      const message = {
+        chatId: pair.chatId,
+        clientMessageId: randomUUID(),
+        message: text,
+        after: pair.tip,
+      };
+      await pair.alice.ask("sendMessage", message);
+      await pair.bob.push(pair.chatId, pair.tip + 1);
+      await ackAll(stage, [{ client: pair.bob, chatId: pair.chatId, seq: pair.tip + 1 }]);
+      return { pair, message };
+    });
+    return {
+      operations: pairs,
+      deliveries: 0,
+      round: async () =>
+        void (await forAll(talking, async ({ pair, message }) => {
+          const { frame } = await pair.alice.ask("sendMessage", message);
+          if (frame["seq"] !== pair.tip + 1) throw new Error("a resend that was stored again");
+        })),
+      end: async () =>
+        await endPairs(
+          stage,
+          talking.map(({ pair }) => pair),
+        ),
+    };
+  },
+});
+
+const ackAlone = (pairs = 20): Scenario => ({
+  name: "ack of one chat, without requestId",
+  set: async (stage) => {
+    const talking = await forAll(numbers(pairs), async () => await connectPair(stage));
+    return {
+      operations: pairs,
+      deliveries: 0,
+      prepare: async () =>
+        void (await forAll(talking, async (pair) => await sendAndPush(pair, { after: pair.tip }))),
+      round: async () =>
+        await ackAll(
+          stage,
+          talking.map(({ bob, chatId, tip }) => ({ client: bob, chatId, seq: tip })),
+        ),
+      end: async () => await endPairs(stage, talking),
+    };
+  },
+});
+
+const repeats = 10;
+
+/** One client that does the same again and again. */
+const alone = (
+  name: string,
+  start: (stage: Stage) => Promise<BenchClient>,
+  operation: (client: BenchClient, stage: Stage) => Promise<void>,
+): Scenario => ({
+  name,
+  set: async (stage) => {
+    const client = await start(stage);
+    return {
+      operations: repeats,
+      deliveries: 0,
+      round: async () => {
+        for (let at = 0; at < repeats; at += 1) await operation(client, stage);
+      },
+      end: async () => await disconnect(stage, [client]),
+    };
+  },
+});
+
+const wholeList = async (client: BenchClient, chats: number): Promise<void> => {
+  const { frame } = await client.ask("listChats", { limit: 100 });
+  const rows = frame["chats"];
+  if (!Array.isArray(rows) || rows.length !== Math.min(chats, 100))
+    throw new Error("a first page of the chat list that is not whole");
+};
+
+const nothingNew = async (client: BenchClient): Promise<void> => {
+  if ((await wholeSync(client)).events !== 0) throw new Error("a sync that should have found nothing");
+};
+
+/** What one with so many chats does: they are made once for all three. */
+const withChats = (chats: number): Scenario[] => {
+  const users = new WeakMap<Stage, Promise<BenchClient>>();
+  const user = async (stage: Stage) => {
+    const made = users.get(stage) ?? userWithChats(stage, chats);
+    users.set(stage, made);
+    return await made;
   };
-  await operation();
-  return operation;
+  const has = `${chats} chat${chats === 1 ? "" : "s"}`;
+  const stays = async (scenario: Scenario, stage: Stage): Promise<Scene> => ({
+    ...(await scenario.set(stage)),
+    end: async () => {},
+  });
+  const list = alone(
+    `listChats, first page of ${has}`,
+    user,
+    async (client) => await wholeList(client, chats),
+  );
+  const sync = alone(`sync with nothing new, ${has}`, user, nothingNew);
+  const login = alone(
+    `login with ${has}: connect, sync, listChats, disconnect`,
+    async (stage) => {
+      const client = await user(stage);
+      await disconnect(stage, [client]);
+      return client;
+    },
+    async ({ userId }, stage) => {
+      const client = await connect(stage, userId);
+      await nothingNew(client);
+      await wholeList(client, chats);
+      await disconnect(stage, [client]);
+    },
+  );
+  return [
+    { name: list.name, set: async (stage) => await stays(list, stage) },
+    { name: sync.name, set: async (stage) => await stays(sync, stage) },
+    // Last, because it ends the connection that the others use.
+    { name: login.name, set: async (stage) => await stays(login, stage) },
+  ];
 };
 
-/** A device with so many chats of one message each, all acknowledged, all heads up to date. */
-const userWithChats = async (stage: Stage, chats: number): Promise<BenchClient> => {
-  const user = await connect(stage, "dora");
-  const acks: { chatId: string; seq: number }[] = [];
-  for (let at = 0; at < chats; at += 1) {
-    const chatId = await directChat(user, newUser(`peer${at}`));
-    acks.push({ chatId, seq: await send(user, chatId, { after: 0 }) });
-  }
-  await user.ask("ack", { acks });
-  return user;
-};
-
-const newUser = (name: string): string => `${name}-${randomUUID().slice(0, 8)}`;
-
-/** A name without a number of its own gets one. */
-const connect = async ({ platform }: Stage, name: string): Promise<BenchClient> => {
-  const userId = name.includes("-") ? name : newUser(name);
-  return await BenchClient.connect(platform.webSocketUrl, await platform.issuer.token({ userId }), userId);
-};
-
-const disconnect = async ({ platform, meter }: Stage, client: BenchClient): Promise<void> =>
-  await meter.untilRun(platform, "Disconnect", async () => await client.close());
-
-const directChat = async (client: BenchClient, other: string): Promise<string> =>
-  String((await client.ask("createChat", { participants: [other] })).frame["chatId"]);
-
-const send = async (client: BenchClient, chatId: string, fields: object): Promise<number> => {
-  const message = { chatId, clientMessageId: randomUUID(), message: text, ...fields };
-  return Number((await client.ask("sendMessage", message)).frame["seq"]);
-};
-
-/** Syncs page by page until it is complete. Answers how many messages came. */
-const wholeSync = async (client: BenchClient): Promise<number> => {
-  let events = 0;
-  for (let cursor: object = {}; ;) {
-    const { frame } = await client.ask("sync", cursor);
-    events += Array.isArray(frame["events"]) ? frame["events"].length : 0;
-    if (frame["complete"] === true) return events;
-    cursor = { cursor: frame["next"] };
-  }
-};
-
-/** As a client acks that does not ask for a reply. */
-const ack = async (
-  { platform, meter }: Stage,
-  client: BenchClient,
-  chatId: string,
-  seq: number,
-): Promise<void> =>
-  await meter.untilRun(platform, "Sync", () => client.tell("ack", { acks: [{ chatId, seq }] }));
+export const scenarios = (groups: readonly number[]): Scenario[] => [
+  uncoalesced(true),
+  uncoalesced(false),
+  folded(),
+  toOneOffline(),
+  backFromOffline(),
+  threeDevices(),
+  ...groups.map((members) => group(members)),
+  resend(),
+  ackAlone(),
+  alone(
+    "ping",
+    async (stage) => await connect(stage, "alice"),
+    async (client) => await client.ping(),
+  ),
+  alone(
+    "connect and disconnect",
+    async (stage) => await connect(stage, "carol"),
+    async (_, stage) => await disconnect(stage, [await connect(stage, newUser("carol"))]),
+  ),
+  ...[1, 100, 1_000].flatMap(withChats),
+];

@@ -17,13 +17,23 @@ let chatId: string;
 
 beforeAll(async () => {
   tidings = await startTidings({ onUsage: meter.onUsage });
+  meter.attach(tidings.platform);
   await tidings.platform.prewarm();
 });
 afterAll(async () => await tidings[Symbol.asyncDispose]());
 
-/** All but the time that functions took, which no rule gives. */
+/** All but the time that functions took, which no rule gives, and the batches of streams, which cost nothing. */
 const counted = async (work: () => Promise<void>) => {
-  const { lambdaMs: _ms, gbSeconds: _gb, ...counts } = await meter.measure(tidings.platform, work);
+  const {
+    lambdaMs: _ms,
+    gbSeconds: _gb,
+    streamBatches: _batches,
+    streamRecords: _records,
+    fifoRequests,
+    ...counts
+  } = await meter.measure(tidings.platform, work);
+  // No command of one person needs a FIFO queue.
+  expect(fifoRequests).toEqual({});
   return counts;
 };
 
@@ -221,12 +231,15 @@ test("the price of a small bill, by hand", () => {
     gbSeconds: { f: 0.05 },
     gatewayMessages: { received: 1, posted: 2 },
     queueRequests: { SendMessageBatch: 3 },
+    fifoRequests: { SendMessage: 2 },
+    streamBatches: { g: 1 },
+    streamRecords: { g: 5 },
   };
   const million = 1e6;
   const price = priceOf(counts);
   expect(price.dynamo * million).toBeCloseTo(4 * 0.625 + 2.5 * 0.125, 9); // 2.8125
   expect(price.gateway * million).toBeCloseTo(3, 9);
-  expect(price.queues * million).toBeCloseTo(1.2, 9);
+  expect(price.queues * million).toBeCloseTo(3 * 0.4 + 2 * 0.5, 9);
   expect(price.lambdaRequests * million).toBeCloseTo(0.6, 9);
   expect(price.lambdaTime * million).toBeCloseTo(0.66667, 9); // 0.05 GB-s at $13.3334 a million
   expect(priceOf(perOperation(counts, 2)).dynamo * million).toBeCloseTo(1.40625, 9);
