@@ -18,6 +18,7 @@ import { describeTable, describeTimeToLive, listTables } from "./actions/describ
 import { deleteItem, getItem, putItem, updateItem } from "./actions/items.ts";
 import { query, queriedPartition } from "./actions/query.ts";
 import { scan } from "./actions/scan.ts";
+import { describeStream, getRecords, getShardIterator } from "./actions/streams.ts";
 import { transactGetItems, transactWriteItems } from "./actions/transactions.ts";
 import type { Consumption } from "./capacity.ts";
 import { Meter } from "./capacity.ts";
@@ -70,6 +71,9 @@ const ACTIONS = new Map<string, Action>([
   ["DescribeTable", describeTable],
   ["DescribeTimeToLive", describeTimeToLive],
   ["ListTables", listTables],
+  ["DescribeStream", describeStream],
+  ["GetShardIterator", getShardIterator],
+  ["GetRecords", getRecords],
 ]);
 
 class Engine implements LocalDynamoEngine {

@@ -14,7 +14,9 @@ export interface DynamoResponse {
 
 /** AWS's limit for one request. */
 const MAX_REQUEST_BYTES = 16 * 1024 * 1024;
-const TARGET = /^DynamoDB_20120810\.([A-Za-z]+)$/;
+/** DynamoDB Streams is another service of the same protocol and signing name, with operations of its own. */
+const TARGET = /^DynamoDB(Streams)?_20120810\.([A-Za-z]+)$/;
+const STREAM_OPERATIONS = new Set(["DescribeStream", "GetShardIterator", "GetRecords", "ListStreams"]);
 
 /** The shape's namespace in `__type`, by the layer that finds the fault. */
 const NAMESPACES: Readonly<Record<string, string>> = {
@@ -51,8 +53,8 @@ export const readDynamoRequest = (
   target: string | undefined,
   body: string | Uint8Array,
 ): { readonly operation: string; readonly input: JsonObject } => {
-  const operation = TARGET.exec(target ?? "")?.[1];
-  if (operation === undefined) {
+  const [, streams, operation] = TARGET.exec(target ?? "") ?? [];
+  if (operation === undefined || STREAM_OPERATIONS.has(operation) !== (streams !== undefined)) {
     throw new AwsFault("UnknownOperationException", `${target ?? "no target"} is no operation of DynamoDB`);
   }
   if (body.length > MAX_REQUEST_BYTES) {

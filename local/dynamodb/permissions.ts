@@ -7,6 +7,7 @@
 import { isObject } from "../json.ts";
 import type { JsonObject, JsonValue, NeededPermission } from "../contracts.ts";
 import { WRITE_PARTS } from "./actions/transactions.ts";
+import { streamArnOf } from "./actions/streams.ts";
 import type { SchemaOfTable } from "./dynalite.ts";
 
 interface Scope {
@@ -113,6 +114,9 @@ const leadingKey = (item: JsonValue | undefined, attribute: string): string | un
   return typeof key === "string" ? key : undefined;
 };
 
+/** Actions on a stream, with its ARN as the resource. */
+const STREAM_ACTIONS = new Set(["DescribeStream", "GetShardIterator", "GetRecords"]);
+
 export const permissionsOf = (
   scope: Scope,
   operation: string,
@@ -121,6 +125,10 @@ export const permissionsOf = (
 ): readonly NeededPermission[] => {
   const tables = `arn:aws:dynamodb:${scope.region}:${scope.accountId}:table/`;
   if (operation === "ListTables") return [{ action: "dynamodb:ListTables", resource: "*" }];
+  if (STREAM_ACTIONS.has(operation)) {
+    const resource = streamArnOf(operation, input);
+    return resource === undefined ? [] : [{ action: `dynamodb:${operation}`, resource }];
+  }
   const needed = new Map<string, { action: string; resource: string; context: Record<string, string[]> }>();
   for (const { action, table, index, items = [], context = {} } of targetsOf(operation, input)) {
     if (typeof table !== "string") continue;

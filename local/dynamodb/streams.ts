@@ -55,7 +55,8 @@ const SEQUENCE_DIGITS = 20;
 export const sequenceNumber = (seq: number): string =>
   SEQUENCE_START + String(seq).padStart(SEQUENCE_DIGITS, "0");
 
-const seqOf = (text: string): number => {
+/** Throws an Error for a text that is none of our sequence numbers. */
+export const seqOf = (text: string): number => {
   if (!/^1111\d{20}$/.test(text)) throw new Error(`${text} is not a sequence number of this stream`);
   return Number(text.slice(SEQUENCE_START.length));
 };
@@ -149,6 +150,20 @@ export class Stream implements TableStream {
     const shard = this.#shard(shardId);
     const from = after === undefined ? shard.start : shard.indexAfter(seqOf(after));
     return shard.entries.slice(from, from + limit).map((entry) => this.#record(entry));
+  }
+
+  /** The shard's newest sequence number; undefined while it keeps none. */
+  newest(shardId: string): string | undefined {
+    this.trim();
+    const last = this.#shard(shardId).entries.at(-1);
+    return last === undefined || this.#shard(shardId).length === 0 ? undefined : sequenceNumber(last.seq);
+  }
+
+  /** Whether the shard still keeps the record. */
+  has(shardId: string, seq: number): boolean {
+    this.trim();
+    const shard = this.#shard(shardId);
+    return shard.entries[shard.indexAfter(seq - 1)]?.seq === seq;
   }
 
   onRecords(shardId: string, listener: () => void): () => void {
