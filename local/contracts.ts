@@ -6,6 +6,7 @@
 
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
+import type { MessagePort } from "node:worker_threads";
 
 export type JsonValue = null | boolean | number | string | JsonValue[] | { [key: string]: JsonValue };
 export type JsonObject = { [key: string]: JsonValue };
@@ -142,6 +143,43 @@ export interface LambdaRuntime {
   /** Ends every environment of the function that is running an event now, as a SIGKILL would. Returns how many. */
   kill(functionName: string): number;
   close(): Promise<void>;
+}
+
+// ---- Calls of functions to the services ------------------------------------------------------------------
+
+/** An answer in a service's wire form; names of headers are in lower case. */
+export interface CallAnswer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+}
+
+/** A call that crosses by a port: its id, then what the service needs of the HTTP request. */
+export type FromPort = readonly [
+  id: number,
+  method: string,
+  /** Path and query. */
+  url: string,
+  authorization: string | undefined,
+  /** `X-Amz-Target`. */
+  target: string | undefined,
+  body: string | Uint8Array,
+];
+
+/** Its answer. Who no longer waits for one sends the bare id the other way. */
+export type ToPort = readonly [
+  id: number,
+  status: number,
+  headers: Readonly<Record<string, string>>,
+  body: string,
+];
+
+/** The way to the services without a socket, for requests that name this host and port. */
+export interface CallTransport {
+  readonly host: string;
+  readonly port: number;
+  /** Answers the calls (`FromPort`) that come by the port, until it closes. */
+  connect(port: MessagePort): void;
 }
 
 // ---- API Gateway ----------------------------------------------------------------------------------------

@@ -172,6 +172,7 @@ const start = async (options: PlatformOptions, teardown: Teardown): Promise<Plat
     authorizer,
     place,
     endpoint,
+    transport: front.transport,
     localize,
     clock,
     onLog,

@@ -1,7 +1,7 @@
-/** Answers and faults in the wire form of each service. */
+/** Answers and faults in the wire form of each service, whichever way they go back to the caller. */
 import { randomUUID } from "node:crypto";
 import type { ServerResponse } from "node:http";
-import { AwsFault, type JsonObject } from "../contracts.ts";
+import { AwsFault, type CallAnswer, type JsonObject } from "../contracts.ts";
 import { dynamoFault } from "../dynamodb/http.ts";
 
 export type Service = "dynamodb" | "sqs" | "s3" | "execute-api";
@@ -29,71 +29,67 @@ export const unknownKey = (service: Service, accessKeyId: string): AwsFault => {
   }
 };
 
-const jsonProtocol = "application/x-amz-json-1.0";
-
-export const answerQueue = (response: ServerResponse, content: JsonObject): void => {
-  const body = JSON.stringify(content);
-  response
-    .writeHead(200, {
-      "Content-Type": jsonProtocol,
-      "Content-Length": Buffer.byteLength(body),
-      "x-amzn-RequestId": randomUUID(),
-    })
-    .end(body);
+export const writeAnswer = (response: ServerResponse, { status, headers, body }: CallAnswer): void => {
+  response.writeHead(status, headers).end(body);
 };
 
-/** Answers a fault as the service does. */
-export const answerFault = (response: ServerResponse, service: Service, fault: AwsFault): void => {
+const jsonProtocol = "application/x-amz-json-1.0";
+
+/** Names of headers are in lower case, as a client of either way in sees them. */
+const answer = (
+  status: number,
+  contentType: string,
+  body: string,
+  more?: Readonly<Record<string, string>>,
+): CallAnswer => ({
+  status,
+  headers: {
+    "content-type": contentType,
+    "content-length": String(Buffer.byteLength(body)),
+    "x-amzn-requestid": randomUUID(),
+    ...more,
+  },
+  body,
+});
+
+export const queueAnswer = (content: JsonObject): CallAnswer =>
+  answer(200, jsonProtocol, JSON.stringify(content));
+
+/** A JSON answer as API Gateway gives it; with the error's name in the header where there is one. */
+export const jsonAnswer = (status: number, content: JsonObject, errorType?: string): CallAnswer =>
+  answer(
+    status,
+    "application/json",
+    JSON.stringify(content),
+    errorType === undefined ? undefined : { "x-amzn-errortype": errorType },
+  );
+
+/** A fault as the service answers it. */
+export const faultAnswer = (service: Service, fault: AwsFault): CallAnswer => {
   switch (service) {
-    case "dynamodb": {
-      const { status, headers, body } = dynamoFault(fault);
-      response.writeHead(status, headers).end(body);
-      return;
-    }
+    case "dynamodb":
+      return dynamoFault(fault);
     case "sqs": {
       const shape = fault.code === "AccessDeniedException" ? "com.amazon.coral.service" : "com.amazonaws.sqs";
       const content = { __type: `${shape}#${fault.code}`, message: fault.message, ...fault.members };
-      response
-        .writeHead(fault.statusCode, {
-          "Content-Type": jsonProtocol,
-          "x-amzn-RequestId": randomUUID(),
-          "x-amzn-query-error": `${fault.code};${fault.statusCode < 500 ? "Sender" : "Receiver"}`,
-        })
-        .end(JSON.stringify(content));
-      return;
+      return answer(fault.statusCode, jsonProtocol, JSON.stringify(content), {
+        "x-amzn-query-error": `${fault.code};${fault.statusCode < 500 ? "Sender" : "Receiver"}`,
+      });
     }
     case "s3": {
       // S3 has its own name and status for a denied call.
       const denied = fault.code === "AccessDeniedException";
       const code = denied ? "AccessDenied" : fault.code;
       const body = `<?xml version="1.0" encoding="UTF-8"?><Error><Code>${code}</Code><Message>${escaped(fault.message)}</Message></Error>`;
-      response.writeHead(denied ? 403 : fault.statusCode, { "Content-Type": "application/xml" }).end(body);
-      return;
+      return answer(denied ? 403 : fault.statusCode, "application/xml", body);
     }
     case "execute-api": {
       const status = fault.code === "AccessDeniedException" ? 403 : fault.statusCode;
-      answerJson(response, status, { message: fault.message, ...fault.members }, fault.code);
-      return;
+      return jsonAnswer(status, { message: fault.message, ...fault.members }, fault.code);
     }
     default:
-      service satisfies never;
+      return service satisfies never;
   }
-};
-
-/** A JSON answer as API Gateway gives it; with the error's name in the header where there is one. */
-export const answerJson = (
-  response: ServerResponse,
-  status: number,
-  content: JsonObject,
-  errorType?: string,
-): void => {
-  response
-    .writeHead(status, {
-      "Content-Type": "application/json",
-      "x-amzn-RequestId": randomUUID(),
-      ...(errorType !== undefined && { "x-amzn-ErrorType": errorType }),
-    })
-    .end(JSON.stringify(content));
 };
 
 const escaped = (text: string): string =>

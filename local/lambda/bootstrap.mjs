@@ -15,9 +15,10 @@ import { enableCompileCache } from "node:module";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
+import { installTransport } from "./transport.mjs";
 import { captureOutput } from "./worker-output.mjs";
 
-const { port, signal, fn, compileCacheFolder, clock } = workerData;
+const { port, signal, fn, compileCacheFolder, clock, transport } = workerData;
 /** The true time, also where the function is shown another. */
 const trueNow = Date.now;
 // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread's port, not a window
@@ -201,6 +202,7 @@ function serve(handler) {
 if (compileCacheFolder !== undefined) enableCompileCache(compileCacheFolder);
 try {
   if (clock !== undefined) (await import("../faults/worker-clock.mjs")).shiftClock(clock);
+  if (transport !== undefined) installTransport(transport);
   const handler = await loadHandler();
   send({ type: "ready" });
   serve(handler);

@@ -9,7 +9,7 @@
 import { randomUUID } from "node:crypto";
 import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
 import type { FaultyClock } from "../faults/fault-plan.ts";
-import type { FunctionError, FunctionSpec, InvokeResult, JsonValue } from "../contracts.ts";
+import type { CallTransport, FunctionError, FunctionSpec, InvokeResult, JsonValue } from "../contracts.ts";
 
 /** Lambda's init phase may take 10 s before it is counted against the function's own timeout. */
 const INIT_ALLOWANCE_MS = 10_000;
@@ -37,6 +37,8 @@ export interface EnvironmentOptions {
   readonly nodeFlags: readonly string[];
   readonly compileCacheFolder: string | undefined;
   readonly faultyClock: FaultyClock | undefined;
+  /** How its calls reach the services of this machine; undefined: over sockets. */
+  readonly transport: CallTransport | undefined;
   onLog(level: string, message: JsonValue, requestId: string | undefined): void;
   /** It can take its first event. */
   onReady(environment: Environment): void;
@@ -76,11 +78,13 @@ export class Environment {
   #deathReason: string | undefined;
 
   constructor(options: EnvironmentOptions) {
-    const { spec, nodeFlags, compileCacheFolder, faultyClock } = options;
+    const { spec, nodeFlags, compileCacheFolder, faultyClock, transport } = options;
     this.#options = options;
     const channel = new MessageChannel();
     this.#port = channel.port1;
     this.#port.unref();
+    const calls = transport && new MessageChannel();
+    if (calls !== undefined) transport?.connect(calls.port1);
     this.#worker = new Worker(new URL("./bootstrap.mjs", import.meta.url), {
       name: spec.functionName,
       env: { ...spec.environment },
@@ -97,6 +101,7 @@ export class Environment {
           offsetMs: faultyClock.offsetMs,
           skewMs: faultyClock.skewMs(spec.functionName),
         },
+        transport: transport && { host: transport.host, port: transport.port, calls: calls?.port2 },
         fn: {
           functionName: spec.functionName,
           arn: spec.arn,
@@ -106,7 +111,7 @@ export class Environment {
           logStreamName: `[$LATEST]${randomUUID().replaceAll("-", "")}`,
         },
       },
-      transferList: [channel.port2],
+      transferList: calls === undefined ? [channel.port2] : [channel.port2, calls.port2],
     });
     this.#worker.on("message", (message: FromWorker) => this.#receive(message));
     this.#worker.on("error", (error: Error & { code?: string }) => {

@@ -3,7 +3,7 @@
  * used last (the warmest); when all are busy another is started, up to the limit; beyond it events wait, first
  * come first served. An event that has started never runs twice: a dead environment fails it.
  */
-import type { FunctionError, FunctionSpec, InvokeResult, JsonValue } from "../contracts.ts";
+import type { CallTransport, FunctionError, FunctionSpec, InvokeResult, JsonValue } from "../contracts.ts";
 import type { FaultyClock } from "../faults/fault-plan.ts";
 import { Environment } from "./environment.ts";
 
@@ -13,6 +13,7 @@ export interface PoolOptions {
   readonly nodeFlags: readonly string[];
   readonly compileCacheFolder: string | undefined;
   readonly faultyClock: FaultyClock | undefined;
+  readonly transport: CallTransport | undefined;
   readonly clock: () => number;
   onLog(level: string, message: JsonValue, requestId: string | undefined): void;
   /** An event has run for so long, whatever came of it; the time that it waited is not among it. */
@@ -119,7 +120,7 @@ export class FunctionPool {
   }
 
   #start(): void {
-    const { spec, nodeFlags, compileCacheFolder, faultyClock } = this.#options;
+    const { spec, nodeFlags, compileCacheFolder, faultyClock, transport } = this.#options;
     this.#starting += 1;
     let starting = true;
     const started = (): void => {
@@ -131,6 +132,7 @@ export class FunctionPool {
       nodeFlags,
       compileCacheFolder,
       faultyClock,
+      transport,
       onLog: (level, message, requestId) => this.#options.onLog(level, message, requestId),
       onReady: (environment) => {
         started();

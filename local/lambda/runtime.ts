@@ -9,6 +9,7 @@
 import { availableParallelism } from "node:os";
 import {
   AwsFault,
+  type CallTransport,
   type Clock,
   type FunctionError,
   type InvokeResult,
@@ -40,6 +41,8 @@ export interface LambdaRuntimeOptions {
   readonly compileCacheFolder?: string;
   /** For tests alone. @default the clocks of the environments are right */
   readonly faultyClock?: FaultyClock;
+  /** How calls to the services of this machine travel. @default over sockets, as all others */
+  readonly transport?: CallTransport;
 }
 
 export interface LocalLambdaRuntime extends LambdaRuntime {
@@ -80,6 +83,7 @@ export function createLambdaRuntime(options: LambdaRuntimeOptions): LocalLambdaR
         nodeFlags,
         compileCacheFolder,
         faultyClock: options.faultyClock,
+        transport: options.transport,
         clock,
         onLog: (level, message, requestId) =>
           onLog({

@@ -1,5 +1,5 @@
 /** Registers the functions of a template with the Lambda runtime. */
-import type { Authorizer, Clock } from "../contracts.ts";
+import type { Authorizer, CallTransport, Clock } from "../contracts.ts";
 import type { FaultyClock } from "../faults/fault-plan.ts";
 import type { Principals } from "../front/principals.ts";
 import { createLambdaRuntime, type LocalLambdaRuntime } from "../lambda/runtime.ts";
@@ -14,6 +14,8 @@ export interface FunctionParts {
   readonly principals: Principals;
   readonly authorizer: Authorizer;
   readonly endpoint: string;
+  /** The way to the endpoint without a socket. */
+  readonly transport: CallTransport;
   readonly localize: (text: string) => string;
   readonly place: Place;
   readonly clock: Clock;
@@ -32,6 +34,7 @@ export const startFunctions = (parts: FunctionParts): LocalLambdaRuntime => {
   const silent = new Set(parts.functions.filter((of) => !mayLog(of, parts)).map((of) => of.functionName));
   const lambda = createLambdaRuntime({
     clock,
+    transport: parts.transport,
     onUsage: parts.onUsage,
     onLog: (line) => {
       if (!silent.has(line.functionName)) parts.onLog(line);
