@@ -26,7 +26,7 @@ export class ChatLog extends Construct {
   readonly sendMessage: ChatFunction;
   /** Command createChat. */
   readonly createChat: ChatFunction;
-  /** Commands listChats and getHistory. */
+  /** Commands listChats, getChat and getHistory. */
   readonly readChats: ChatFunction;
 
   constructor(scope: Construct, id: string, props: ChatLogProps) {
@@ -51,10 +51,10 @@ export class ChatLog extends Construct {
       indexName: byParticipant,
       partitionKey: participantId,
       sortKey: chatId,
-      // What lists and sync need of a membership. No watermark is among them: each change of one would be
-      // written a second time, to the index.
+      // What lists and sync need of a membership: what the user pins is above the rest. No watermark is among
+      // them: each change of one would be written a second time, to the index.
       projectionType: ProjectionType.INCLUDE,
-      nonKeyAttributes: ["type", "peerId", "joinedSeq", "joinedAt", "leftSeq"],
+      nonKeyAttributes: ["type", "peerId", "joinedSeq", "joinedAt", "leftSeq", "pinned"],
     });
 
     const environment = {
@@ -79,10 +79,12 @@ export class ChatLog extends Construct {
       handler: "create-chat",
       description: "Makes a chat, or finds the one that is there",
       timeout: Duration.seconds(15),
-      environment,
+      environment: { ...withMessages, ...retention(stage) },
     });
-    grantTable(this.createChat, this.chats, "GetItem", "PutItem");
-    grantTable(this.createChat, this.participants, "PutItem");
+    grantTable(this.createChat, this.chats, "GetItem", "PutItem", "UpdateItem");
+    grantTable(this.createChat, this.participants, "PutItem", "Query");
+    // A group begins with an entry of its log.
+    grantTable(this.createChat, this.messages, "PutItem");
 
     this.readChats = new ChatFunction(this, "ReadChats", {
       stage,
@@ -92,8 +94,8 @@ export class ChatLog extends Construct {
       environment: withMessages,
     });
     grantTable(this.readChats, this.messages, "Query");
-    grantTable(this.readChats, this.chats, "BatchGetItem");
-    grantTable(this.readChats, this.participants, "BatchGetItem", "GetItem");
+    grantTable(this.readChats, this.chats, "BatchGetItem", "GetItem");
+    grantTable(this.readChats, this.participants, "BatchGetItem", "GetItem", "Query");
     grantIndexQuery(this.readChats, this.participants, byParticipant);
   }
 }

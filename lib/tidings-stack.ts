@@ -5,6 +5,7 @@ import type { Construct } from "constructs";
 import { ChatFunction } from "./chat-function.ts";
 import { ChatList } from "./chat-list.ts";
 import { ChatLog } from "./chat-log.ts";
+import { ChatState } from "./chat-state.ts";
 import type { StageConfig } from "./config.ts";
 import { Connections } from "./connections.ts";
 import { Delivery } from "./delivery.ts";
@@ -47,7 +48,9 @@ export class TidingsStack extends Stack {
     api.addCommand("sendMessage", chatLog.sendMessage);
     api.addCommand("createChat", chatLog.createChat);
     api.addCommand("listChats", chatLog.readChats);
+    api.addCommand("getChat", chatLog.readChats);
     api.addCommand("getHistory", chatLog.readChats);
+    new ChatState(this, "ChatState", { stage, api, chatLog, clients });
     api.addFixedAnswer("ping", '{"command":"pong"}');
     const unknownCommand = new ChatFunction(this, "UnknownCommand", {
       stage,

@@ -79,6 +79,21 @@ export interface ChatView {
   readonly createdAt: number;
 }
 
+/** [CHT4] A chat and what its members may know of each other. */
+export interface ChatDetails {
+  readonly chatId: string;
+  readonly type: ChatType;
+  readonly name: string | null;
+  readonly createdAt: number;
+  readonly participants: readonly {
+    readonly userId: string;
+    readonly role: "admin" | "member";
+    /** The first entry of the chat that they see. */
+    readonly joinedSeq: number;
+    readonly readSeq: number;
+  }[];
+}
+
 /** [LST1] One row of the chat list. */
 export interface ChatListRow {
   readonly chatId: string;
@@ -102,6 +117,7 @@ export interface ChatListRow {
 /** What a SUCCESS carries beside `command`, `requestId` and `status`. */
 export interface ReplyFields {
   createChat: { readonly chatId: string; readonly chat: ChatView };
+  getChat: { readonly chat: ChatDetails };
   sendMessage: {
     readonly chatId: string;
     readonly messageId: string;
@@ -118,6 +134,8 @@ export interface ReplyFields {
   };
   getHistory: { readonly entries: readonly EntryFrame[]; readonly complete: boolean };
   listChats: { readonly chats: readonly ChatListRow[]; readonly next?: string };
+  setChatState: Omit<ChatStateFrame, "command">;
+  markRead: Omit<ChatReadFrame, "command">;
 }
 
 export interface FailureReply {

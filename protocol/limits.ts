@@ -8,6 +8,10 @@ export const limits = {
   textBytes: 16_384,
   /** [DLV3] [HIS1] A page of entries, in bytes of its JSON. */
   pageBytes: 100_000,
+  /** [CHT2] Members of a group, its creator included. */
+  groupMembers: 256,
+  /** [CHT2] A group's name, in UTF-16 units. */
+  groupNameLength: 100,
   /** [DLV2] Chats acknowledged by one `ack`. */
   acks: 100,
   /** [HIS1] [DLV3] [LST1] Entries or chats asked for at once, and how many come when nothing is said. */

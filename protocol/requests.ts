@@ -21,6 +21,7 @@ const seqOrZero = z
 const userId = z
   .string("must be a user id")
   .check(z.regex(userIdPattern, "must be 1 to 128 characters without spaces or control characters"));
+const flag = z.boolean("must be true or false");
 const pageSize = z.optional(
   z
     .int("must be a whole number")
@@ -39,14 +40,49 @@ const uuid = z
     z.toLowerCase(),
   );
 
-/** [CHT1] The direct chat with another user: made, or the one that there is. */
+/** [CHT2] What a group is called: one line of well-formed text, without the space around it. */
+const groupName = z
+  .string("must be a string")
+  .check(
+    z.trim(),
+    z.minLength(1, "must not be empty"),
+    z.maxLength(limits.groupNameLength, `must be at most ${limits.groupNameLength} characters`),
+    z.regex(/^[^\p{Cc}\p{Cs}\p{Zl}\p{Zp}]*$/u, "must be one line, without control characters"),
+  );
+
+/** [CHT1] The direct chat with another user; [CHT2] with name and clientChatId, a group. Made, or the one there is. */
 const createChat = z.object({
   command: z.literal("createChat"),
   requestId,
   participants: z
     .array(userId, "must be a list of user ids")
-    .check(z.minLength(1, "must name at least one user"), z.maxLength(255, "must name at most 255 users")),
+    .check(z.minLength(1, "must name at least one user")),
+  name: z.optional(groupName),
+  clientChatId: z.optional(uuid),
 });
+
+/** [CHT4] A chat and who is in it. */
+const getChat = z.object({ command: z.literal("getChat"), requestId, chatId });
+
+/** [LST3] The user's own view of a chat; what is not named stays. */
+const setChatState = z
+  .object({
+    command: z.literal("setChatState"),
+    requestId,
+    chatId,
+    muted: z.optional(flag),
+    archived: z.optional(flag),
+    pinned: z.optional(flag),
+  })
+  .check(
+    z.refine(({ muted, archived, pinned }) => (muted ?? archived ?? pinned) !== undefined, {
+      error: "or archived, or pinned must be given",
+      path: ["muted"],
+    }),
+  );
+
+/** [RCP1] The user has read the chat up to seq. */
+const markRead = z.object({ command: z.literal("markRead"), requestId, chatId, seq });
 
 /** [SND1] One message. `after` is the last seq of the chat that the client knew when it was composed. */
 const sendMessage = z.object({
@@ -88,7 +124,17 @@ const getHistory = z.object({
 /** [LST1] The chat list, most recent message first. */
 const listChats = z.object({ command: z.literal("listChats"), requestId, limit: pageSize, cursor });
 
-export const requestSchemas = { createChat, sendMessage, ack, sync, getHistory, listChats } as const;
+export const requestSchemas = {
+  createChat,
+  getChat,
+  sendMessage,
+  ack,
+  sync,
+  getHistory,
+  listChats,
+  setChatState,
+  markRead,
+} as const;
 
 export type CommandName = keyof typeof requestSchemas;
 export type RequestOf<C extends CommandName> = z.infer<(typeof requestSchemas)[C]>;

@@ -1,12 +1,12 @@
 /** [CHT1] THE direct chat of two users: its id follows from the two, so both sides find the same one. */
-import { createHash } from "node:crypto";
 import { failure, type Outcome, success } from "../../protocol/errors.ts";
 import type { ChatView, ReplyFields } from "../../protocol/frames.ts";
 import type { Chat, DirectChat } from "../stores/chats.ts";
 import { emptyHead } from "../stores/chats.ts";
 import type { Membership } from "../stores/participants.ts";
+import { directChatId } from "./chat-id.ts";
 
-export interface CreateDependencies {
+export interface CreateDirectDependencies {
   readonly find: (chatId: string) => Promise<Chat | undefined>;
   /** Makes chat and memberships, all or nothing; false when the chat is there already. */
   readonly create: (chat: Chat, memberships: readonly Membership[]) => Promise<boolean>;
@@ -14,7 +14,7 @@ export interface CreateDependencies {
 }
 
 export async function createDirectChat(
-  deps: CreateDependencies,
+  deps: CreateDirectDependencies,
   participants: readonly string[],
   creator: string,
 ): Promise<Outcome<ReplyFields["createChat"]>> {
@@ -22,7 +22,10 @@ export async function createDirectChat(
   const [other] = others;
   if (other === undefined)
     return failure("bad_request", "participants: must name another user than yourself");
-  if (others.length > 1) return failure("bad_request", "participants: a direct chat has one other user");
+  if (others.length > 1) {
+    const group = "a group is made with name and clientChatId";
+    return failure("bad_request", `participants: a direct chat has one other user; ${group}`);
+  }
 
   const pair = [creator, other].sort();
   const chatId = directChatId(pair);
@@ -36,10 +39,6 @@ export async function createDirectChat(
   if (!chatNow) throw new Error("a chat that was there is gone");
   return success({ chatId, chat: view(chatNow) });
 }
-
-/** 132 bits of a hash over the pair: nobody can make two pairs that share one. */
-const directChatId = (pair: readonly string[]): string =>
-  `d${createHash("sha256").update(JSON.stringify(pair)).digest("base64url").slice(0, 22)}`;
 
 const membership = (chat: DirectChat, participantId: string, peerId: string): Membership => ({
   chatId: chat.chatId,

@@ -6,6 +6,7 @@ import type { RequestOf } from "../../protocol/requests.ts";
 import { type Entry, isVisible, toFrame } from "../log/entry.ts";
 import { Page } from "../log/page.ts";
 import type { Membership } from "../stores/participants.ts";
+import { isGroupId } from "./chat-id.ts";
 
 export interface HistoryDependencies {
   readonly membership: (chatId: string, userId: string) => Promise<Membership | undefined>;
@@ -13,6 +14,8 @@ export interface HistoryDependencies {
     readFrom(chatId: string, seq: number, limit: number): Promise<{ entries: Entry[]; more: boolean }>;
     readBack(chatId: string, below: number, limit: number): Promise<{ entries: Entry[]; more: boolean }>;
   };
+  /** [CHT2] False where a group's making has not come to its end. */
+  readonly isMade: (chatId: string) => Promise<boolean>;
   readonly now: () => number;
 }
 
@@ -40,6 +43,8 @@ export async function getHistory(
     if (!forward || !last || !more || entries.some(sees)) break;
     ({ entries, more } = await deps.log.readFrom(chatId, last.seq + 1, limit));
   }
+  if (entries.length === 0 && isGroupId(chatId) && !(await deps.isMade(chatId)))
+    return failure("not_found", "chatId: no such chat");
   const seen = entries.filter(sees);
   // Behind an entry that may not be seen lie, backward, only others that may not be seen.
   const goesOn = more && (forward || seen.length === entries.length);

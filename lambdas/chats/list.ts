@@ -1,5 +1,5 @@
 /**
- * [LST1] [LST3] The chat list. Sorted at read time: an index by recency would cost three write units a member
+ * [LST1] [LST3] The chat list, what is pinned above. Sorted at read time: an index by recency would cost three write units a member
  * for every message (docs/adr/0004).
  */
 import * as z from "zod/mini";
@@ -9,8 +9,9 @@ import { limits } from "../../protocol/limits.ts";
 import type { RequestOf } from "../../protocol/requests.ts";
 import { decodeCursor, encodeCursor } from "../commands/cursor.ts";
 import { Page } from "../log/page.ts";
-import { type Chat, emptyHead, type Head } from "../stores/chats.ts";
+import { type Chat, isMade } from "../stores/chats.ts";
 import type { ChatOfUser, Membership } from "../stores/participants.ts";
+import { unreadOf } from "./unread.ts";
 
 export interface ListDependencies {
   readonly chatsOf: (
@@ -22,8 +23,14 @@ export interface ListDependencies {
   readonly memberships: (chatIds: readonly string[], userId: string) => Promise<Map<string, Membership>>;
 }
 
-/** A place in the list: the row's time, and its chat among rows of the same time. */
-const position = z.object({ at: z.int(), chatId: z.string() });
+/** A place in the list: above or below the line of what is pinned, the row's time, its chat among equals. */
+const position = z.object({ pinned: z.boolean(), at: z.int(), chatId: z.string() });
+type Position = z.infer<typeof position>;
+
+const compare = (a: Position, b: Position): number =>
+  Number(b.pinned) - Number(a.pinned) ||
+  b.at - a.at ||
+  (a.chatId < b.chatId ? -1 : a.chatId > b.chatId ? 1 : 0);
 
 export async function listChats(
   deps: ListDependencies,
@@ -36,28 +43,25 @@ export async function listChats(
   const mine = await allChats(deps, userId);
   const chats = await deps.chats(mine.map(({ chatId }) => chatId));
   const sorted = mine
-    .map((chat) => {
-      const head = chats.get(chat.chatId)?.head ?? emptyHead;
-      return { chat, head, at: head.lastMessage?.sentAt ?? chat.joinedAt };
+    .flatMap(({ chatId, peerId, pinned, joinedAt }) => {
+      const chat = chats.get(chatId);
+      if (!chat || !isMade(chat)) return [];
+      return [{ chatId, pinned, at: chat.head.lastMessage?.sentAt ?? joinedAt, chat, peerId }];
     })
-    .sort((a, b) => b.at - a.at || (a.chat.chatId < b.chat.chatId ? -1 : 1));
-  const rest = from
-    ? sorted.filter(({ at, chat }) => at < from.at || (at === from.at && chat.chatId > from.chatId))
-    : sorted;
+    .sort(compare);
+  const rest = from ? sorted.filter((place) => compare(place, from) > 0) : sorted;
 
   const wanted = rest.slice(0, limit);
   const memberships = await deps.memberships(
-    wanted.map(({ chat }) => chat.chatId),
+    wanted.map(({ chatId }) => chatId),
     userId,
   );
   const page = new Page<ChatListRow>(limit);
-  wanted.every(({ chat, head }) => page.add(row(chat, head, memberships.get(chat.chatId), userId)));
+  wanted.every(({ chat, peerId }) => page.add(row(chat, peerId, memberships.get(chat.chatId), userId)));
   const last = rest[page.items.length - 1];
-  return success({
-    chats: page.items,
-    ...(last &&
-      rest.length > page.items.length && { next: encodeCursor({ at: last.at, chatId: last.chat.chatId }) }),
-  });
+  if (!last || rest.length === page.items.length) return success({ chats: page.items });
+  const { pinned, at, chatId } = last;
+  return success({ chats: page.items, next: encodeCursor({ pinned, at, chatId } satisfies Position) });
 }
 
 async function allChats({ chatsOf }: ListDependencies, userId: string): Promise<ChatOfUser[]> {
@@ -70,16 +74,21 @@ async function allChats({ chatsOf }: ListDependencies, userId: string): Promise<
   return all;
 }
 
-const row = (chat: ChatOfUser, head: Head, mine: Membership | undefined, userId: string): ChatListRow => ({
+const row = (
+  chat: Chat,
+  peerId: string | undefined,
+  mine: Membership | undefined,
+  userId: string,
+): ChatListRow => ({
   chatId: chat.chatId,
   type: chat.type,
-  name: null,
-  ...(chat.peerId !== undefined && { otherUserId: chat.peerId }),
-  lastSeq: head.lastSeq,
-  lastMessage: head.lastMessage ?? null,
-  unread: Math.max(0, head.messages - (head.sentBy.get(userId) ?? 0) - (mine?.readOthers ?? 0)),
+  name: chat.type === "group" ? chat.name : null,
+  ...(peerId !== undefined && { otherUserId: peerId }),
+  lastSeq: chat.head.lastSeq,
+  lastMessage: chat.head.lastMessage ?? null,
+  unread: unreadOf(chat.head, userId, mine?.readOthers ?? 0),
   readSeq: mine?.readSeq ?? 0,
-  muted: false,
-  archived: false,
-  pinned: false,
+  muted: mine?.muted ?? false,
+  archived: mine?.archived ?? false,
+  pinned: mine?.pinned ?? false,
 });

@@ -1,26 +1,37 @@
-/** `createChat`: [CHT1]. */
+/** `createChat`: [CHT1] [CHT2]. */
+import { setTimeout as pause } from "node:timers/promises";
 import middy from "@middy/core";
 import { createDynamoClient } from "../aws/clients.ts";
-import { createDirectChat, type CreateDependencies } from "../chats/create-direct.ts";
+import { createChat, type CreateDependencies } from "../chats/create.ts";
 import { commandHandler } from "../commands/command-handler.ts";
-import { readEnvironment } from "../environment.ts";
+import { readEnvironment, readOptionalCount } from "../environment.ts";
 import { ChatsStore } from "../stores/chats.ts";
+import { ParticipantsStore } from "../stores/participants.ts";
 
 export const makeHandler = (deps: CreateDependencies) =>
   commandHandler(
     {
-      createChat: async ({ participants }, { userId }) => await createDirectChat(deps, participants, userId),
+      createChat: async (request, caller) => await createChat(deps, request, caller),
     },
     deps.now,
   );
 
-const env = readEnvironment("CHATS_TABLE", "PARTICIPANTS_TABLE");
-const chats = new ChatsStore(createDynamoClient(), env.CHATS_TABLE);
+const env = readEnvironment("MESSAGES_TABLE", "CHATS_TABLE", "PARTICIPANTS_TABLE");
+const retentionDays = readOptionalCount("MESSAGE_RETENTION_DAYS");
+const dynamo = createDynamoClient();
+const chats = new ChatsStore(dynamo, env.CHATS_TABLE);
+const participants = new ParticipantsStore(dynamo, env.PARTICIPANTS_TABLE);
 
 export const handler = middy(
   makeHandler({
     find: async (chatId) => await chats.get(chatId),
     create: async (chat, memberships) => await chats.create(chat, memberships, env.PARTICIPANTS_TABLE),
+    keep: async (chat) => await chats.keep(chat),
+    addMember: async (membership) => await participants.add(membership),
+    make: async (first) => await chats.make(first, env.MESSAGES_TABLE),
+    membersOf: async (chatId) => await participants.membersOf(chatId),
     now: Date.now,
+    pause: async (ms) => await pause(ms),
+    ...(retentionDays !== undefined && { retentionMs: retentionDays * 86_400_000 }),
   }),
 );

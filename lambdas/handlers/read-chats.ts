@@ -1,18 +1,20 @@
-/** `listChats` and `getHistory`: [LST1] to [LST3], [HIS1]. */
+/** `listChats`, `getHistory` and `getChat`: [LST1] to [LST3], [HIS1], [CHT4]. */
 import middy from "@middy/core";
 import { createDynamoClient } from "../aws/clients.ts";
+import { getChat, type GetChatDependencies } from "../chats/details.ts";
 import { getHistory, type HistoryDependencies } from "../chats/history.ts";
 import { listChats, type ListDependencies } from "../chats/list.ts";
 import { commandHandler } from "../commands/command-handler.ts";
 import { readEnvironment } from "../environment.ts";
-import { ChatsStore } from "../stores/chats.ts";
+import { ChatsStore, isMade } from "../stores/chats.ts";
 import { MessagesStore } from "../stores/messages.ts";
 import { ParticipantsStore } from "../stores/participants.ts";
 
-export const makeHandler = (deps: HistoryDependencies & ListDependencies) =>
+export const makeHandler = (deps: HistoryDependencies & ListDependencies & GetChatDependencies) =>
   commandHandler(
     {
       getHistory: async (request, { userId }) => await getHistory(deps, request, userId),
+      getChat: async ({ chatId }, { userId }) => await getChat(deps, chatId, userId),
       listChats: async (request, { userId }) => await listChats(deps, request, userId),
     },
     deps.now,
@@ -30,6 +32,12 @@ export const handler = middy(
     memberships: async (chatIds, userId) => await participants.getMany(chatIds, userId),
     chatsOf: async (userId, after, limit) => await participants.chatsOf(userId, after, limit),
     chats: async (chatIds) => await chats.getMany(chatIds),
+    chat: async (chatId) => await chats.get(chatId),
+    isMade: async (chatId) => {
+      const chat = await chats.get(chatId);
+      return chat !== undefined && isMade(chat);
+    },
+    members: async (chatId) => await participants.membershipsOf(chatId),
     now: Date.now,
   }),
 );

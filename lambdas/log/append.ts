@@ -9,6 +9,7 @@
  */
 import { failure, type Outcome, success } from "../../protocol/errors.ts";
 import { limits } from "../../protocol/limits.ts";
+import { isGroupId } from "../chats/chat-id.ts";
 import type { Entry, MessageEntry } from "./entry.ts";
 
 /** The log as an append needs it; every read is strong. */
@@ -144,6 +145,8 @@ async function findTip(
   if ("found" in again.value) return success({ found: again.value.found });
   const last = again.value.last ?? { seq: 0, sentAt: 0 };
   const seq = Math.max(last.seq, projected);
+  // The log of a group begins with its making: as long as that has not come to its end, there is no group.
+  if (seq === 0 && isGroupId(draft.chatId)) return failure("not_found", "chatId: no such chat");
   if (seq < floor) return failure("bad_request", "after: the chat has no entry with this seq");
   return success({ tip: { seq, sentAt: last.sentAt } });
 }

@@ -39,15 +39,19 @@ export async function refusedByCondition(write: Promise<unknown>): Promise<Item 
   }
 }
 
+/** How a read may be: `eventual` costs half, and may not show what was written a moment ago. */
+export type Consistency = "strong" | "eventual";
+
 /**
- * Reads items by key, strongly, whatever their number: 100 a call, calls at once, and what the service left
- * unprocessed asked again until it is there.
+ * Reads items by key, whatever their number: 100 a call, calls at once, and what the service left unprocessed
+ * asked again until it is there.
  */
 export async function batchGet(
   client: DynamoDBClient,
   table: string,
   keys: readonly Item[],
   attributes?: readonly string[],
+  consistency: Consistency = "strong",
 ): Promise<Item[]> {
   const names = attributes?.map((_, at) => `#a${at}`);
   const projection = names && {
@@ -60,7 +64,7 @@ export async function batchGet(
     for (let attempt = 0; open.length > 0; attempt += 1) {
       if (attempt > 0) await new Promise((resolve) => setTimeout(resolve, Math.random() * 50 * 2 ** attempt));
       if (attempt > 6) throw new Error(`${open.length} of ${chunk.length} keys stayed unprocessed`);
-      const request = { Keys: open, ConsistentRead: true, ...projection };
+      const request = { Keys: open, ConsistentRead: consistency === "strong", ...projection };
       const answer = await client.send(new BatchGetItemCommand({ RequestItems: { [table]: request } }));
       found.push(...(answer.Responses?.[table] ?? []));
       open = answer.UnprocessedKeys?.[table]?.Keys ?? [];

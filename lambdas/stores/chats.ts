@@ -5,12 +5,15 @@
 import {
   type AttributeValue,
   GetItemCommand,
+  PutItemCommand,
   TransactionCanceledException,
   TransactWriteItemsCommand,
   UpdateItemCommand,
   type DynamoDBClient,
 } from "@aws-sdk/client-dynamodb";
 import { batchGet, type Item, n, number, refusedByCondition, s, text } from "./attributes.ts";
+import type { ChangeEntry } from "../log/entry.ts";
+import { toItem as entryItem } from "./messages.ts";
 import { type Membership, membershipItem } from "./participants.ts";
 
 interface ChatBase {
@@ -115,6 +118,57 @@ export class ChatsStore {
     }
   }
 
+  /** Keeps the chat unless one is there, and returns the one that is there then. [CHT2] */
+  async keep(chat: Chat): Promise<Chat> {
+    const put = new PutItemCommand({
+      TableName: this.#table,
+      Item: toItem(chat),
+      ConditionExpression: "attribute_not_exists(chatId)",
+      ReturnValuesOnConditionCheckFailure: "ALL_OLD",
+    });
+    const kept = await refusedByCondition(this.#client.send(put));
+    if (kept === true) throw new Error("the store refused a chat without showing the one that is there");
+    return kept ? toChat(kept) : chat;
+  }
+
+  /**
+   * Makes a group of its draft: the first entry of its log, and the head that says so, as one. "busy" when
+   * another attempt is at it at this moment.
+   * @param messagesTable the table of the log, written in the same transaction
+   */
+  async make(first: ChangeEntry, messagesTable: string): Promise<"made" | "made before" | "busy"> {
+    const transaction = new TransactWriteItemsCommand({
+      TransactItems: [
+        {
+          Put: {
+            TableName: messagesTable,
+            Item: entryItem(first),
+            ConditionExpression: "attribute_not_exists(chatId)",
+          },
+        },
+        {
+          Update: {
+            TableName: this.#table,
+            Key: { chatId: s(first.chatId) },
+            UpdateExpression: "SET lastSeq = :first, lastSentAt = :at REMOVE founders",
+            ConditionExpression: "lastSeq = :none AND attribute_exists(founders)",
+            ExpressionAttributeValues: { ":first": n(first.seq), ":at": n(first.sentAt), ":none": n(0) },
+          },
+        },
+      ],
+    });
+    try {
+      await this.#client.send(transaction);
+      return "made";
+    } catch (error) {
+      if (!(error instanceof TransactionCanceledException)) throw error;
+      const codes = error.CancellationReasons?.map(({ Code }) => Code) ?? [];
+      if (codes.includes("ConditionalCheckFailed")) return "made before";
+      if (codes.includes("TransactionConflict")) return "busy";
+      throw error;
+    }
+  }
+
   /** Moves the head on, if it is still where the caller read it. False when another was quicker. */
   async moveHead(chatId: string, from: number, to: Head): Promise<boolean> {
     const { lastMessage } = to;
@@ -136,11 +190,59 @@ export class ChatsStore {
     });
     return (await refusedByCondition(this.#client.send(update))) === undefined;
   }
+
+  /**
+   * Moves the head on by what its next entries add to it, without having read it, if it stands at `from`.
+   * Answers with the chat as it is then; where it stood elsewhere, with the chat as it stands.
+   */
+  async addToHead(
+    chatId: string,
+    from: number,
+    added: Head,
+  ): Promise<{ moved: boolean; chat: Chat | undefined }> {
+    const { lastMessage } = added;
+    const senders = [...added.sentBy];
+    const sets = [
+      "lastSeq = :to",
+      "lastSentAt = :at",
+      ...(lastMessage ? ["lastMessage = :message", "messages = messages + :messages"] : []),
+      ...senders.map((_, at) => `sentBy.#u${at} = if_not_exists(sentBy.#u${at}, :zero) + :u${at}`),
+    ];
+    const update = new UpdateItemCommand({
+      TableName: this.#table,
+      Key: { chatId: s(chatId) },
+      UpdateExpression: `SET ${sets.join(", ")}`,
+      ConditionExpression: "lastSeq = :from",
+      ...(senders.length > 0 && {
+        ExpressionAttributeNames: Object.fromEntries(
+          senders.map(([userId], at) => [`#u${at}`, countName(userId)]),
+        ),
+      }),
+      ExpressionAttributeValues: {
+        ":from": n(from),
+        ":to": n(added.lastSeq),
+        ":at": n(added.lastSentAt),
+        ...(lastMessage && { ":message": messageItem(lastMessage), ":messages": n(added.messages) }),
+        ...(senders.length > 0 && { ":zero": n(0) }),
+        ...Object.fromEntries(senders.map(([, count], at) => [`:u${at}`, n(count)])),
+      },
+      ReturnValues: "ALL_NEW",
+      ReturnValuesOnConditionCheckFailure: "ALL_OLD",
+    });
+    let now: Item | undefined;
+    const refused = await refusedByCondition(
+      this.#client.send(update).then(({ Attributes }) => (now = Attributes)),
+    );
+    if (refused === undefined) return { moved: true, chat: now && toChat(now) };
+    return { moved: false, chat: refused === true ? undefined : toChat(refused) };
+  }
 }
 
-// A list of pairs, not a map: a user may be called `__proto__`.
+// Each user under a name that begins with a letter of ours: one may be called `__proto__`.
+const countName = (userId: string): string => `u:${userId}`;
+
 const countsItem = (counts: ReadonlyMap<string, number>) => ({
-  L: [...counts].map(([userId, count]) => ({ M: { userId: s(userId), count: n(count) } })),
+  M: Object.fromEntries([...counts].map(([userId, count]) => [countName(userId), n(count)])),
 });
 
 const messageItem = (message: NonNullable<Head["lastMessage"]>) => ({
@@ -176,9 +278,10 @@ function toChat(item: Item): Chat {
       lastSentAt: number(item, "lastSentAt"),
       messages: number(item, "messages"),
       sentBy: new Map(
-        (item["sentBy"]?.L ?? []).flatMap(({ M }) =>
-          M ? [[text(M, "userId"), number(M, "count")] as const] : [],
-        ),
+        Object.entries(item["sentBy"]?.M ?? {}).map(([name, { N }]) => [
+          name.slice(countName("").length),
+          Number(N),
+        ]),
       ),
       ...(message && {
         lastMessage: {

@@ -92,6 +92,45 @@ export class MessagesStore implements AppendLog {
     return number(kept, "floor");
   }
 
+  /**
+   * How many of the entries between two seqs, both included, are there, and how many of those are messages of
+   * others than this user. Read strongly; the entries themselves stay where they are.
+   */
+  async countBetween(
+    chatId: string,
+    from: number,
+    to: number,
+    userId: string,
+  ): Promise<{ entries: number; others: number }> {
+    let entries = 0;
+    let others = 0;
+    let start: Item | undefined;
+    do {
+      const page = await this.#client.send(
+        new QueryCommand({
+          TableName: this.#table,
+          KeyConditionExpression: "chatId = :chat AND seq BETWEEN :from AND :to",
+          FilterExpression: "#kind = :message AND userId <> :user",
+          ExpressionAttributeNames: { "#kind": "kind" },
+          ExpressionAttributeValues: {
+            ":chat": s(chatId),
+            ":from": n(from),
+            ":to": n(to),
+            ":message": s("message"),
+            ":user": s(userId),
+          },
+          Select: "COUNT",
+          ConsistentRead: true,
+          ...(start && { ExclusiveStartKey: start }),
+        }),
+      );
+      entries += page.ScannedCount ?? 0;
+      others += page.Count ?? 0;
+      start = page.LastEvaluatedKey;
+    } while (start);
+    return { entries, others };
+  }
+
   async #read(chatId: string, condition: string, bound: number, forward: boolean, limit?: number) {
     const { Items, LastEvaluatedKey } = await this.#client.send(
       new QueryCommand({

@@ -3,8 +3,24 @@
  * `byParticipant` lists a user's chats in the order of chatId.
  */
 import type { ChatType } from "../../protocol/frames.ts";
-import { GetItemCommand, QueryCommand, type DynamoDBClient } from "@aws-sdk/client-dynamodb";
-import { batchGet, type Item, n, number, optionalText, s, text } from "./attributes.ts";
+import {
+  GetItemCommand,
+  PutItemCommand,
+  QueryCommand,
+  UpdateItemCommand,
+  type DynamoDBClient,
+} from "@aws-sdk/client-dynamodb";
+import {
+  batchGet,
+  type Consistency,
+  type Item,
+  n,
+  number,
+  optionalText,
+  refusedByCondition,
+  s,
+  text,
+} from "./attributes.ts";
 
 /** What the index shows of a membership: the parts that seldom or never change while it lasts. */
 export interface ChatOfUser {
@@ -19,16 +35,23 @@ export interface ChatOfUser {
   readonly pinned: boolean;
 }
 
-export interface Membership extends ChatOfUser {
+/** [LST3] The user's own view of a chat. */
+export interface ChatState {
+  readonly muted: boolean;
+  readonly archived: boolean;
+  readonly pinned: boolean;
+}
+
+/** [RCP1] Up to where a member has read, and how many messages of others lie up to there. */
+export interface ReadMark {
+  readonly readSeq: number;
+  readonly readOthers: number;
+}
+
+export interface Membership extends ChatOfUser, ChatState, ReadMark {
   readonly participantId: string;
   /** [CHT2] Of a direct chat both are members. */
   readonly role: Role;
-  /** [RCP1] Up to where the user has read, and how many messages of others lie up to there. */
-  readonly readSeq: number;
-  readonly readOthers: number;
-  /** [LST3] The user's own view of the chat. */
-  readonly muted: boolean;
-  readonly archived: boolean;
 }
 
 export type Role = "admin" | "member";
@@ -58,9 +81,80 @@ export class ParticipantsStore {
     return new Map(items.map((item) => [text(item, "chatId"), toMembership(item)]));
   }
 
+  /** Adds a membership; one that is there stays as it is. */
+  async add(membership: Membership): Promise<void> {
+    const put = new PutItemCommand({
+      TableName: this.#table,
+      Item: membershipItem(membership),
+      ConditionExpression: "attribute_not_exists(chatId)",
+    });
+    await refusedByCondition(this.#client.send(put));
+  }
+
+  /** Up to so many of a chat's members. An eventual read may lack one who joined a moment ago. */
+  async someMembers(chatId: string, limit: number, consistency: Consistency): Promise<string[]> {
+    const { Items = [] } = await this.#client.send(
+      new QueryCommand({
+        TableName: this.#table,
+        KeyConditionExpression: "chatId = :chat",
+        ExpressionAttributeValues: { ":chat": s(chatId) },
+        ProjectionExpression: "participantId",
+        ConsistentRead: consistency === "strong",
+        Limit: limit,
+      }),
+    );
+    return Items.map((item) => text(item, "participantId"));
+  }
+
+  /** [LST3] Changes what is given of the user's view of a chat. Returns all of it; undefined to a non-member. */
+  async setState(chatId: string, userId: string, change: Partial<ChatState>): Promise<ChatState | undefined> {
+    const given = Object.entries(change);
+    const update = new UpdateItemCommand({
+      TableName: this.#table,
+      Key: key(chatId, userId),
+      UpdateExpression: `SET ${given.map((_, at) => `#f${at} = :f${at}`).join(", ")}`,
+      ConditionExpression: "attribute_exists(chatId)",
+      ExpressionAttributeNames: Object.fromEntries(given.map(([name], at) => [`#f${at}`, name])),
+      ExpressionAttributeValues: Object.fromEntries(given.map(([, value], at) => [`:f${at}`, flag(value)])),
+      ReturnValues: "ALL_NEW",
+    });
+    let changed: Item | undefined;
+    const refused = await refusedByCondition(
+      this.#client.send(update).then(({ Attributes }) => (changed = Attributes)),
+    );
+    if (refused || !changed) return undefined;
+    const { muted, archived, pinned } = toMembership(changed);
+    return { muted, archived, pinned };
+  }
+
+  /** [RCP1] Raises how far a member has read; never lowers it. Returns what stands; undefined to a non-member. */
+  async raiseRead(chatId: string, userId: string, read: ReadMark): Promise<ReadMark | undefined> {
+    const update = new UpdateItemCommand({
+      TableName: this.#table,
+      Key: key(chatId, userId),
+      UpdateExpression: "SET readSeq = :seq, readOthers = :others",
+      ConditionExpression: "readSeq < :seq",
+      ExpressionAttributeValues: { ":seq": n(read.readSeq), ":others": n(read.readOthers) },
+      ReturnValuesOnConditionCheckFailure: "ALL_OLD",
+    });
+    const refused = await refusedByCondition(this.#client.send(update));
+    if (refused === undefined) return read;
+    return refused === true ? undefined : toMembership(refused);
+  }
+
   /** The members of a chat, 256 at most. */
-  async membersOf(chatId: string): Promise<string[]> {
-    const members: string[] = [];
+  async membersOf(chatId: string, consistency: Consistency = "strong"): Promise<string[]> {
+    const items = await this.#rowsOf(chatId, consistency, "participantId");
+    return items.map((item) => text(item, "participantId"));
+  }
+
+  /** Who is in a chat, and how: 256 at most. */
+  async membershipsOf(chatId: string): Promise<Membership[]> {
+    return (await this.#rowsOf(chatId, "strong")).map(toMembership);
+  }
+
+  async #rowsOf(chatId: string, consistency: Consistency, attribute?: string): Promise<Item[]> {
+    const items: Item[] = [];
     let start: Item | undefined;
     do {
       const page = await this.#client.send(
@@ -68,15 +162,15 @@ export class ParticipantsStore {
           TableName: this.#table,
           KeyConditionExpression: "chatId = :chat",
           ExpressionAttributeValues: { ":chat": s(chatId) },
-          ProjectionExpression: "participantId",
-          ConsistentRead: true,
+          ConsistentRead: consistency === "strong",
+          ...(attribute !== undefined && { ProjectionExpression: attribute }),
           ...(start && { ExclusiveStartKey: start }),
         }),
       );
-      members.push(...(page.Items ?? []).map((item) => text(item, "participantId")));
+      items.push(...(page.Items ?? []));
       start = page.LastEvaluatedKey;
     } while (start);
-    return members;
+    return items;
   }
 
   /**

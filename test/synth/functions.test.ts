@@ -56,10 +56,15 @@ const functions: Readonly<Record<string, Expected>> = {
   },
   ChatLogCreateChat: {
     timeoutSec: 15,
-    environment: { CHATS_TABLE: "${ChatLogChats}", PARTICIPANTS_TABLE: "${ChatLogChatParticipants}" },
+    environment: {
+      MESSAGES_TABLE: "${ChatLogMessages}",
+      CHATS_TABLE: "${ChatLogChats}",
+      PARTICIPANTS_TABLE: "${ChatLogChatParticipants}",
+    },
     grants: {
-      "${ChatLogChats.Arn}": ["dynamodb:GetItem", "dynamodb:PutItem"],
-      "${ChatLogChatParticipants.Arn}": ["dynamodb:PutItem"],
+      "${ChatLogMessages.Arn}": ["dynamodb:PutItem"],
+      "${ChatLogChats.Arn}": ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"],
+      "${ChatLogChatParticipants.Arn}": ["dynamodb:PutItem", "dynamodb:Query"],
     },
   },
   ChatLogReadChats: {
@@ -71,9 +76,26 @@ const functions: Readonly<Record<string, Expected>> = {
     },
     grants: {
       "${ChatLogMessages.Arn}": ["dynamodb:Query"],
-      "${ChatLogChats.Arn}": ["dynamodb:BatchGetItem"],
-      "${ChatLogChatParticipants.Arn}": ["dynamodb:BatchGetItem", "dynamodb:GetItem"],
+      "${ChatLogChats.Arn}": ["dynamodb:BatchGetItem", "dynamodb:GetItem"],
+      "${ChatLogChatParticipants.Arn}": ["dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query"],
       "${ChatLogChatParticipants.Arn}/index/byParticipant": ["dynamodb:Query"],
+    },
+  },
+  ChatState: {
+    timeoutSec: 15,
+    environment: {
+      MESSAGES_TABLE: "${ChatLogMessages}",
+      CHATS_TABLE: "${ChatLogChats}",
+      PARTICIPANTS_TABLE: "${ChatLogChatParticipants}",
+      CLIENTS_TABLE: "${ConnectionsClients}",
+      CALLBACK_URL: callbackUrl,
+    },
+    grants: {
+      "${ChatLogMessages.Arn}": ["dynamodb:Query"],
+      "${ChatLogChats.Arn}": ["dynamodb:GetItem"],
+      "${ChatLogChatParticipants.Arn}": ["dynamodb:GetItem", "dynamodb:UpdateItem"],
+      "${ConnectionsClients.Arn}": ["dynamodb:Query"],
+      [post]: ["execute-api:ManageConnections"],
     },
   },
   InboxSync: {
@@ -275,7 +297,11 @@ test("where messages expire, the functions that read the log's ends are told aft
     const value = (Environment as { Variables: Record<string, string> } | undefined)?.Variables;
     return value?.["MESSAGE_RETENTION_DAYS"] === undefined ? [] : [[id, value["MESSAGE_RETENTION_DAYS"]]];
   });
-  expect(Object.fromEntries(days)).toEqual({ ChatLogSendMessageFunction: "30", InboxSyncFunction: "30" });
+  expect(Object.fromEntries(days)).toEqual({
+    ChatLogCreateChatFunction: "30",
+    ChatLogSendMessageFunction: "30",
+    InboxSyncFunction: "30",
+  });
 });
 
 test.each([0, 1.5, Number.NaN])("a retention of %s days is refused with its value", (days) => {

@@ -9,7 +9,10 @@ const routes: Readonly<Record<string, string>> = {
   sendMessage: "ChatLogSendMessage",
   createChat: "ChatLogCreateChat",
   listChats: "ChatLogReadChats",
+  getChat: "ChatLogReadChats",
   getHistory: "ChatLogReadChats",
+  setChatState: "ChatState",
+  markRead: "ChatState",
   sync: "InboxSync",
   ack: "InboxSync",
 };

@@ -27,7 +27,7 @@ const tables: Readonly<Record<string, object>> = {
         KeySchema: key("participantId", "chatId"),
         Projection: {
           ProjectionType: "INCLUDE",
-          NonKeyAttributes: ["type", "peerId", "joinedSeq", "joinedAt", "leftSeq"],
+          NonKeyAttributes: ["type", "peerId", "joinedSeq", "joinedAt", "leftSeq", "pinned"],
         },
       },
     ],
