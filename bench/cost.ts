@@ -58,13 +58,9 @@ export const measureScenario = async (stage: Stage, scenario: Scenario, rounds =
   };
 };
 
-export const measureCosts = async (
-  stage: Stage,
-  groups: readonly number[],
-  progress: (name: string) => void = () => {},
-): Promise<CostRun> => {
+export const measureCosts = async (stage: Stage, progress: (name: string) => void): Promise<CostRun> => {
   const measured: Measured[] = [];
-  for (const scenario of scenarios(groups)) {
+  for (const scenario of scenarios) {
     progress(scenario.name);
     measured.push(await measureScenario(stage, scenario));
   }

@@ -1,21 +1,15 @@
 /** How long messages take and how many go through, from a client in another process than the platform. */
 import { randomUUID } from "node:crypto";
 import { setTimeout as pause } from "node:timers/promises";
-import type { BenchClient } from "./client.ts";
-import { ascending, fixed, load, percentile, type Section, table } from "./report.ts";
-import type { System } from "./system.ts";
+import type { Bench } from "./bench.ts";
+import { directChat, forAll, newUser, numbers, type Pair, tellAck, text } from "./people.ts";
+import { ascending, fixed, load, percentile, percentiles, type Section, table } from "./report.ts";
+import { startSystem, type System } from "./system.ts";
 
-const text = "m".repeat(250);
-
-const lowRate = { warmUps: 50, messages: 300, everyMs: 50 };
-const saturation = { pairs: 32, warmUpMs: 15_000, windowMs: 10_000, ackEvery: 10 };
-
-interface Pair {
-  readonly alice: BenchClient;
-  readonly bob: BenchClient;
-  readonly chatId: string;
-  tip: number;
-}
+const sizes = {
+  low: { warmUps: 40, messages: 200, everyMs: 40 },
+  saturated: { pairs: 32, warmUpMs: 8_000, windowMs: 8_000, ackEvery: 10 },
+};
 
 /** On the monotonic clock. */
 interface Sent {
@@ -24,45 +18,91 @@ interface Sent {
   readonly repliedAt: number;
 }
 
-export const latencySection = async (system: System): Promise<Section> => {
-  const low = await atLowRate(system);
-  const lowLoad = load();
-  const high = await saturated(system);
-  const highLoad = load();
+interface Lane {
+  readonly name: string;
+  readonly low: LowRate;
+  readonly high: Saturated;
+  readonly load: string;
+}
+
+export const latencySection = async ({ assemblyOf, scale }: Bench): Promise<Section> => {
+  const lanes: Lane[] = [];
+  for (const [name, variant] of [
+    ["direct lane", "normal"],
+    ["streams lane", "streams"],
+  ] as const) {
+    await using system = await startSystem(await assemblyOf(variant));
+    const low = await atLowRate(system, scale);
+    const high = await saturated(system, scale);
+    lanes.push({ name, low, high, load: load() });
+  }
   return {
     title: "Latency and throughput",
     parts: [
-      `1:1 messages of 250 bytes with \`after\`; platform and client are two processes on one machine and share its cores. Low rate: one pair, ${low.replies.length} messages, one every ${lowRate.everyMs} ms at most, each acked. Saturated: ${saturation.pairs} pairs in chats of their own, each sending its next message when the last is answered, one ack for ${saturation.ackEvery} messages, ${saturation.windowMs / 1000} s after ${saturation.warmUpMs / 1000} s of warming up.`,
+      `1:1 messages of 250 bytes with \`after\`; platform and client are two processes on one machine and share its cores. Low rate: one pair, a message every ${sizes.low.everyMs} ms at most, each acked. Saturated: ${sizes.saturated.pairs} pairs in chats of their own, each sending its next message when the last is answered, one ack for ${sizes.saturated.ackEvery} messages. "streams lane" is the same system told to use it for every chat.`,
       table(
-        ["", "p50 ms", "p95 ms", "p99 ms", "load"],
-        [
-          ["low rate, sender to reply", ...percentiles(low.replies), lowLoad],
-          ["low rate, sender to recipient", ...percentiles(low.pushes), lowLoad],
-          ["saturated, sender to reply", ...percentiles(high.replies), highLoad],
-          ["saturated, sender to recipient", ...percentiles(high.pushes), highLoad],
-        ],
+        ["", "p50 ms", "p95 ms", "p99 ms"],
+        lanes.flatMap(({ name, low, high }) => [
+          [`${name}, low rate, sender to reply`, ...percentiles(low.replies)],
+          [`${name}, low rate, sender to recipient`, ...percentiles(low.pushes)],
+          [`${name}, saturated, sender to reply`, ...percentiles(high.replies)],
+          [`${name}, saturated, sender to recipient`, ...percentiles(high.pushes)],
+        ]),
       ),
-      `Saturated: ${fixed(high.acceptedPerSec, 0)} messages accepted a second, ${fixed(high.deliveredPerSec, 0)} delivered a second (accepted second by second: ${high.bySecond.join(", ")}); the last of those sent in the window reached its recipient ${fixed(high.behindMs / 1000, 1)} s after the window.${cpu(low, high)} "load" is the machine's 1-minute load at the end of the measurement.`,
+      table(
+        [
+          "saturated",
+          "accepted/s",
+          "delivered/s",
+          "s behind at the end",
+          "CPU ms a message",
+          "at low rate",
+          "load",
+        ],
+        lanes.map(({ name, low, high, load: at }) => [
+          name,
+          fixed(high.acceptedPerSec, 0),
+          fixed(high.deliveredPerSec, 0),
+          fixed(high.behindMs / 1000, 1),
+          cpu(high),
+          cpu(low),
+          at,
+        ]),
+      ),
+      `"behind": how long after the end the last of the messages sent until then was delivered. CPU time is all that the platform's process used, for functions, database, gateway and queues, divided by messages. "load" is the machine's 1-minute load at the end of the measurement. Accepted second by second: ${lanes.map(({ name, high }) => `${name} ${high.bySecond.join(", ")}`).join("; ")}.`,
+    ],
+    charts: [
+      {
+        kind: "bars",
+        title: "1:1 message at a low rate, milliseconds",
+        groups: lanes.flatMap(({ name, low }) => [
+          { name: `${name}: to reply`, bars: bars(low.replies) },
+          { name: `${name}: to recipient`, bars: bars(low.pushes) },
+        ]),
+      },
+      {
+        kind: "bars",
+        title: `1:1 message, ${sizes.saturated.pairs} pairs sending as fast as they can, milliseconds`,
+        groups: lanes.flatMap(({ name, high }) => [
+          { name: `${name}: to reply`, bars: bars(high.replies) },
+          { name: `${name}: to recipient`, bars: bars(high.pushes) },
+        ]),
+      },
     ],
   };
 };
 
-/** What a message and all that it entails take of the platform's CPU time: comparable at any load. */
-const cpu = (low: LowRate, high: Saturated): string =>
-  low.cpuMsPerMessage === undefined || high.cpuMsPerMessage === undefined
-    ? ""
-    : ` CPU time of the platform's process for each message and all that it entails: ${fixed(low.cpuMsPerMessage, 1)} ms at the low rate, ${fixed(high.cpuMsPerMessage, 1)} ms saturated.`;
-
-const percentiles = (values: readonly number[]): string[] => {
+const bars = (values: readonly number[]) => {
   const sorted = ascending(values);
-  return [0.5, 0.95, 0.99].map((share) => fixed(percentile(sorted, share), 1));
+  return [0.5, 0.95, 0.99].map((share) => ({ name: `p${share * 100}`, value: percentile(sorted, share) }));
 };
 
+const cpu = ({ cpuMsPerMessage }: { readonly cpuMsPerMessage?: number }): string =>
+  cpuMsPerMessage === undefined ? "" : fixed(cpuMsPerMessage, 1);
+
 const connectPair = async (system: System): Promise<Pair> => {
-  const id = randomUUID().slice(0, 8);
-  const [alice, bob] = await Promise.all([system.connect(`alice-${id}`), system.connect(`bob-${id}`)]);
-  const { frame } = await alice.ask("createChat", { participants: [bob.userId] });
-  return { alice, bob, chatId: String(frame["chatId"]), tip: 0 };
+  const [alice, bob] = await Promise.all([system.connect(newUser("alice")), system.connect(newUser("bob"))]);
+  return { alice, bob, chatId: await directChat(alice, bob.userId), tip: 0 };
 };
 
 const send = async (pair: Pair): Promise<Sent> => {
@@ -80,30 +120,28 @@ interface LowRate {
   readonly cpuMsPerMessage?: number;
 }
 
-const atLowRate = async (system: System): Promise<LowRate> => {
+const atLowRate = async (system: System, scale: number): Promise<LowRate> => {
+  const { warmUps, everyMs } = sizes.low;
+  const messages = Math.ceil(sizes.low.messages * scale);
   const pair = await connectPair(system);
   const replies: number[] = [];
   const pushes: number[] = [];
   let cpuBefore: number | undefined;
-  for (let at = 0; at < lowRate.warmUps + lowRate.messages; at += 1) {
-    if (at === lowRate.warmUps) cpuBefore = system.cpuMs();
-    const next = pause(lowRate.everyMs);
+  for (let at = 0; at < warmUps + messages; at += 1) {
+    if (at === warmUps) cpuBefore = system.cpuMs();
+    const next = pause(everyMs);
     const { seq, sentAt, repliedAt } = await send(pair);
     const push = await pair.bob.push(pair.chatId, seq);
-    pair.bob.tell("ack", { acks: [{ chatId: pair.chatId, seq }] });
-    if (at >= lowRate.warmUps) {
+    tellAck(pair.bob, pair.chatId, seq);
+    if (at >= warmUps) {
       replies.push(repliedAt - sentAt);
       pushes.push(push.at - sentAt);
     }
     await next;
   }
-  const cpuMs = difference(cpuBefore, system.cpuMs());
+  const cpuMs = between(cpuBefore, system.cpuMs());
   await Promise.all([pair.alice.close(), pair.bob.close()]);
-  return {
-    replies,
-    pushes,
-    ...(cpuMs !== undefined && { cpuMsPerMessage: cpuMs / lowRate.messages }),
-  };
+  return { replies, pushes, ...(cpuMs !== undefined && { cpuMsPerMessage: cpuMs / messages }) };
 };
 
 /** Pushes overtake each other, and an ack says "all up to here": only what has come without a hole is acked. */
@@ -111,15 +149,15 @@ const ackInOrder = ({ bob, chatId }: Pair): void => {
   const come = new Set<number>();
   let whole = 0;
   bob.onPush((frame) => {
-    come.add(Number(frame["seq"]));
+    if (Number(frame["seq"]) > whole) come.add(Number(frame["seq"]));
     while (come.delete(whole + 1)) {
       whole += 1;
-      if (whole % saturation.ackEvery === 0) bob.tell("ack", { acks: [{ chatId, seq: whole }] });
+      if (whole % sizes.saturated.ackEvery === 0) tellAck(bob, chatId, whole);
     }
   });
 };
 
-const difference = (before: number | undefined, after: number | undefined): number | undefined =>
+const between = (before: number | undefined, after: number | undefined): number | undefined =>
   before === undefined || after === undefined ? undefined : after - before;
 
 /** The platform's CPU time between two moments. */
@@ -127,7 +165,7 @@ const cpuBetween = async (system: System, from: number, to: number): Promise<num
   await pause(from - performance.now());
   const before = system.cpuMs();
   await pause(to - performance.now());
-  return difference(before, system.cpuMs());
+  return between(before, system.cpuMs());
 };
 
 interface Saturated {
@@ -145,12 +183,12 @@ interface Saturated {
   readonly cpuMsPerMessage?: number;
 }
 
-const saturated = async (system: System): Promise<Saturated> => {
-  const pairs: Pair[] = [];
-  for (let at = 0; at < saturation.pairs; at += 1) pairs.push(await connectPair(system));
+const saturated = async (system: System, scale: number): Promise<Saturated> => {
+  const windowMs = Math.max(1, Math.round((sizes.saturated.windowMs * scale) / 1000)) * 1000;
+  const pairs = await forAll(numbers(sizes.saturated.pairs), async () => await connectPair(system));
   for (const pair of pairs) ackInOrder(pair);
-  const from = performance.now() + saturation.warmUpMs;
-  const to = from + saturation.windowMs;
+  const from = performance.now() + sizes.saturated.warmUpMs * scale;
+  const to = from + windowMs;
   const cpuUsed = cpuBetween(system, from, to);
   const all = await Promise.all(
     pairs.map(async (pair) => {
@@ -165,22 +203,19 @@ const saturated = async (system: System): Promise<Saturated> => {
   const inWindow = (at: number): boolean => at >= from && at < to;
   const messages = all.flat();
   const counted = messages.filter(({ sentAt }) => inWindow(sentAt));
-  const perSec = (count: number): number => count / (saturation.windowMs / 1000);
+  const perSec = (count: number): number => count / (windowMs / 1000);
   const accepted = messages.filter(({ repliedAt }) => inWindow(repliedAt));
   const cpuMs = await cpuUsed;
-  const result = {
+  await Promise.all(pairs.flatMap(({ alice, bob }) => [alice.close(), bob.close()]));
+  return {
     replies: counted.map(({ sentAt, repliedAt }) => repliedAt - sentAt),
     pushes: counted.map(({ sentAt, pushedAt }) => pushedAt - sentAt),
     acceptedPerSec: perSec(accepted.length),
     deliveredPerSec: perSec(messages.filter(({ pushedAt }) => inWindow(pushedAt)).length),
     behindMs: Math.max(0, ...counted.map(({ pushedAt }) => pushedAt - to)),
-    bySecond: Array.from(
-      { length: saturation.windowMs / 1000 },
-      (_, second) =>
-        accepted.filter(({ repliedAt }) => Math.floor((repliedAt - from) / 1000) === second).length,
+    bySecond: numbers(windowMs / 1000).map(
+      (second) => accepted.filter(({ repliedAt }) => Math.floor((repliedAt - from) / 1000) === second).length,
     ),
     ...(cpuMs !== undefined && { cpuMsPerMessage: cpuMs / accepted.length }),
   };
-  await Promise.all(pairs.flatMap(({ alice, bob }) => [alice.close(), bob.close()]));
-  return result;
 };

@@ -1,69 +1,102 @@
 /**
- * `npm run bench [-- PART…] [--markdown FILE]`: what operations cost, how long they take, how large the bundles
- * are. Parts: cost, latency, bundles; all of them when none is named.
+ * `npm run bench [-- PART…] [--markdown FILE] [--scale SHARE]`: what operations cost, how long they take, how
+ * large the bundles are. All parts when none is named. `--markdown` writes the results, and a picture of them
+ * beside the file. `--scale 0.2` makes the parts shorter and less exact.
  */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { basename, extname, join } from "node:path";
 import { parseArgs } from "node:util";
-import { synthesize } from "../local/start/synthesize.ts";
+import { assembliesIn } from "./assemblies.ts";
+import { backlogSection } from "./backlog.ts";
+import type { Bench } from "./bench.ts";
 import { bundleSection } from "./bundles.ts";
 import { costSection, functionsOf, measureCosts, onStage } from "./cost.ts";
+import { cpuSection } from "./cpu.ts";
+import { fanOutSection } from "./fanout.ts";
+import { growthSection } from "./growth.ts";
+import { hotSection } from "./hot.ts";
+import { lanesSection } from "./lanes.ts";
 import { latencySection } from "./latency.ts";
+import { type Chart, svgOf } from "./svg.ts";
 import { machine, type Section, sectionText } from "./report.ts";
-import { startSystem } from "./system.ts";
 
-const projectDir = fileURLToPath(new URL("..", import.meta.url));
-
-const sections: Readonly<Record<string, (assemblyDir: string) => Promise<Section>>> = {
-  cost: async (assemblyDir) =>
-    costSection(await onStage(assemblyDir, async (stage) => await measureCosts(stage, []))),
-  latency: async (assemblyDir) => {
-    await using system = await startSystem(assemblyDir);
-    return await latencySection(system);
-  },
-  bundles: async (assemblyDir) => await bundleSection(await functionsOf(assemblyDir)),
+const sections: Readonly<Record<string, (bench: Bench) => Promise<Section>>> = {
+  cost: async ({ assemblyOf, progress }) =>
+    costSection(
+      await onStage(await assemblyOf("normal"), async (stage) => await measureCosts(stage, progress)),
+    ),
+  latency: latencySection,
+  backlog: backlogSection,
+  hot: hotSection,
+  fanout: fanOutSection,
+  lanes: lanesSection,
+  growth: growthSection,
+  cpu: cpuSection,
+  bundles: async ({ assemblyOf }) => await bundleSection(await functionsOf(await assemblyOf("normal"))),
 };
 
-const run = async (): Promise<void> => {
+interface Options {
+  readonly parts: readonly string[];
+  readonly scale: number;
+  readonly markdown?: string;
+}
+
+/** Throws with a message of one line for a part that is unknown or a scale that is none. */
+const readOptions = (): Options => {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
-    options: { markdown: { type: "string" } },
+    options: { markdown: { type: "string" }, scale: { type: "string", default: "1" } },
   });
   const unknown = positionals.find((name) => !Object.hasOwn(sections, name));
   if (unknown !== undefined)
-    throw new Error(`no part ${unknown}: the parts are ${Object.keys(sections).join(", ")}`);
-  const chosen = Object.entries(sections).filter(
-    ([name]) => positionals.length === 0 || positionals.includes(name),
-  );
+    throw new TypeError(`no part ${unknown}: the parts are ${Object.keys(sections).join(", ")}`);
+  const scale = Number(values.scale);
+  if (!(scale > 0 && scale <= 10)) throw new TypeError(`--scale must be above 0, not ${values.scale}`);
+  return {
+    parts: Object.keys(sections).filter((name) => positionals.length === 0 || positionals.includes(name)),
+    scale,
+    ...(values.markdown !== undefined && { markdown: values.markdown }),
+  };
+};
 
+const run = async ({ parts, scale, markdown }: Options): Promise<void> => {
   const folder = mkdtempSync(join(tmpdir(), "tidings-bench-"));
+  const texts = [
+    `# Benchmarks\n\n\`npm run bench\` on ${new Date().toISOString().slice(0, 10)}: ${machine()}${scale === 1 ? "" : `, sizes scaled by ${scale}`}.\n`,
+  ];
+  const charts: Chart[] = [];
+  console.log(texts[0]);
   try {
-    const assemblyDir = await synthesize({
-      projectDir,
-      context: {},
-      outDir: join(folder, "cdk.out"),
-      signal: new AbortController().signal,
-    });
-    const texts = [
-      `# Benchmarks\n\n\`npm run bench\` on ${new Date().toISOString().slice(0, 10)}: ${machine()}.\n`,
-    ];
-    console.log(texts[0]);
-    for (const [, measure] of chosen) {
-      const text = sectionText(await measure(assemblyDir));
+    const assemblyOf = assembliesIn(folder);
+    for (const name of parts) {
+      const startedAt = performance.now();
+      const progress = (what: string) => console.error(`… ${name}: ${what}`);
+      const section = await sections[name]?.({ assemblyOf, scale, progress });
+      if (section === undefined) continue;
+      const text = sectionText(section);
       console.log(text);
+      console.error(`… ${name} took ${Math.round((performance.now() - startedAt) / 1000)} s`);
       texts.push(text);
+      charts.push(...(section.charts ?? []));
     }
-    if (values.markdown !== undefined) writeFileSync(values.markdown, texts.join("\n"));
+    if (markdown !== undefined) writeResults(markdown, texts, charts);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
 };
 
+/** The text, and the picture beside it under the same name. */
+const writeResults = (markdown: string, [head = "", ...texts]: string[], charts: readonly Chart[]): void => {
+  const picture = `${markdown.slice(0, markdown.length - extname(markdown).length)}.svg`;
+  const shown = charts.length === 0 ? [] : [`![The results as charts](${basename(picture)})\n`];
+  writeFileSync(markdown, [head, ...shown, ...texts].join("\n"));
+  if (charts.length > 0) writeFileSync(picture, svgOf(charts));
+};
+
 try {
-  await run();
+  await run(readOptions());
 } catch (error) {
-  console.error(error instanceof TypeError && "code" in error ? error.message.split(". ")[0] : error);
+  console.error(error instanceof TypeError ? error.message.split(". ")[0] : error);
   process.exitCode = 1;
 }

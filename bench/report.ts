@@ -1,10 +1,13 @@
 /** Tables and notes in Markdown whose columns line up, so that one text serves the terminal and the docs. */
 import { cpus, loadavg } from "node:os";
+import type { Chart } from "./svg.ts";
 
 export interface Section {
   readonly title: string;
   /** Paragraphs, tables. */
   readonly parts: readonly string[];
+  /** What of it a picture shows better. */
+  readonly charts?: readonly Chart[];
 }
 
 export const sectionText = ({ title, parts }: Section): string => `## ${title}\n\n${parts.join("\n\n")}\n`;
@@ -40,6 +43,14 @@ export const percentile = (sorted: readonly number[], share: number): number => 
 };
 
 export const ascending = (values: readonly number[]): number[] => [...values].sort((a, b) => a - b);
+
+export const median = (values: readonly number[]): number => percentile(ascending(values), 0.5);
+
+/** The cells for p50, p95 and p99. */
+export const percentiles = (values: readonly number[]): string[] => {
+  const sorted = ascending(values);
+  return [0.5, 0.95, 0.99].map((share) => fixed(percentile(sorted, share), 1));
+};
 
 /** Processes that ran or waited to run, on average over the last minute. */
 export const load = (): string => fixed(loadavg()[0] ?? 0, 1);

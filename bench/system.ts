@@ -1,18 +1,20 @@
-/** `npm start` in a process of its own, so that the client that measures does not share its event loop. */
-import { spawn } from "node:child_process";
+/** A running system in a process of its own, and clients of it. */
+import { fork } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { setTimeout as pause } from "node:timers/promises";
+import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { BenchClient } from "./client.ts";
+import type { Counts } from "./prices.ts";
+import type { Question, Told } from "./serve.ts";
 
-const projectDir = fileURLToPath(new URL("..", import.meta.url));
 const startLimitMs = 120_000;
 
 export interface System extends AsyncDisposable {
-  connect(userId: string): Promise<BenchClient>;
+  connect(userId: string, deviceId?: string): Promise<BenchClient>;
+  /** What was used since the start. */
+  counts(): Promise<Counts>;
+  /** Resolves when streams and queues have nothing left to hand over. */
+  idle(): Promise<void>;
   /** CPU time that the platform's process has used so far; undefined where there is no /proc. */
   cpuMs(): number | undefined;
 }
@@ -30,39 +32,56 @@ const cpuMsOf = (pid: number | undefined): number | undefined => {
 
 /** Starts the platform on a cloud assembly that is there already. Rejects when it ends before it is ready. */
 export const startSystem = async (assemblyDir: string): Promise<System> => {
-  const folder = mkdtempSync(join(tmpdir(), "tidings-bench-"));
-  const outputsFile = join(folder, "outputs.json");
-  const child = spawn(
-    process.execPath,
-    ["local/main.ts", "--port", "0", "--outputs", outputsFile, "--app", assemblyDir],
-    // Its log lines go nowhere: a reader of them would take time from what is measured.
-    { cwd: projectDir, stdio: ["ignore", "ignore", "inherit"] },
-  );
+  const child = fork(fileURLToPath(new URL("serve.ts", import.meta.url)), [assemblyDir], {
+    stdio: ["ignore", "ignore", "inherit", "ipc"],
+    execArgv: [],
+  });
   const exited = once(child, "exit");
   const stop = async () => {
     child.kill("SIGTERM");
     await exited;
-    rmSync(folder, { recursive: true, force: true });
   };
-  const deadline = performance.now() + startLimitMs;
-  while (!existsSync(outputsFile)) {
-    if (child.exitCode !== null) throw new Error(`the platform ended with ${child.exitCode}`);
-    if (performance.now() > deadline) {
-      await stop();
-      throw new Error(`the platform was not ready within ${startLimitMs} ms`);
+  const ready = Promise.withResolvers<{ webSocketUrl: string; tokenUrl: string }>();
+  const asked = new Map<number, (told: Counts | undefined) => void>();
+  child.on("message", (told: Told) => {
+    if (told.ready) ready.resolve(told);
+    else {
+      asked.get(told.id)?.(told.counts);
+      asked.delete(told.id);
     }
-    await pause(50);
-  }
-  const { WebSocketUrl, TokenUrl } = JSON.parse(readFileSync(outputsFile, "utf8")) as {
-    WebSocketUrl: string;
-    TokenUrl: string;
+  });
+  child.once("exit", (code) => ready.reject(new Error(`the platform ended with ${code}`)));
+  const timer = setTimeout(
+    () => ready.reject(new Error(`the platform was not ready within ${startLimitMs} ms`)),
+    startLimitMs,
+  );
+  const { webSocketUrl, tokenUrl } = await ready.promise
+    .catch(async (error: unknown) => {
+      if (child.exitCode === null) await stop();
+      throw error;
+    })
+    .finally(() => clearTimeout(timer));
+
+  let questions = 0;
+  const question = async (ask: Question["ask"]): Promise<Counts | undefined> => {
+    const id = (questions += 1);
+    const { promise, resolve } = Promise.withResolvers<Counts | undefined>();
+    asked.set(id, resolve);
+    child.send({ id, ask } satisfies Question);
+    return await promise;
   };
   return {
-    connect: async (userId) => {
-      const answer = await fetch(TokenUrl, { method: "POST", body: JSON.stringify({ userId }) });
+    connect: async (userId, deviceId) => {
+      const answer = await fetch(tokenUrl, { method: "POST", body: JSON.stringify({ userId }) });
       const { token } = (await answer.json()) as { token: string };
-      return await BenchClient.connect(WebSocketUrl, token, userId);
+      return await BenchClient.connect(webSocketUrl, token, userId, deviceId);
     },
+    counts: async () => {
+      const counts = await question("counts");
+      if (counts === undefined) throw new Error("the platform told no counts");
+      return counts;
+    },
+    idle: async () => void (await question("idle")),
     cpuMs: () => cpuMsOf(child.pid),
     [Symbol.asyncDispose]: stop,
   };
