@@ -2,6 +2,7 @@
 import { failure, type Outcome, success } from "../../protocol/errors.ts";
 import type { ReplyFields } from "../../protocol/frames.ts";
 import type { RequestOf } from "../../protocol/requests.ts";
+import { isGroupId } from "../chats/chat-id.ts";
 import type { LogPosition } from "../stores/messages.ts";
 
 export interface AckDependencies {
@@ -30,7 +31,10 @@ export async function acknowledge(
     const path = `acks[${acks.findIndex(({ chatId, seq }) => chatId === slot.chatId && seq === slot.seq)}]`;
     if (!members.has(slot.chatId)) return failure("not_found", `${path}.chatId: no such chat`);
     // An empty slot lies behind the end of the log, unless its entry has expired since.
-    if (!isOccupied(slot) && (await deps.projectedTip(slot.chatId)) < slot.seq) {
+    const tip = isOccupied(slot) ? slot.seq : await deps.projectedTip(slot.chatId);
+    // A group whose making has not come to its end is there for nobody.
+    if (tip === 0 && isGroupId(slot.chatId)) return failure("not_found", `${path}.chatId: no such chat`);
+    if (tip < slot.seq) {
       return failure("bad_request", `${path}.seq: is above the last of the chat`);
     }
   }

@@ -1,0 +1,113 @@
+import * as fc from "fast-check";
+import { expect, test } from "vitest";
+import { markRead, type MarkReadDependencies } from "../../lambdas/chats/mark-read.ts";
+import { fold } from "../../lambdas/chats/project-head.ts";
+import { unreadOf } from "../../lambdas/chats/unread.ts";
+import type { Entry } from "../../lambdas/log/entry.ts";
+import { type Chat, emptyHead } from "../../lambdas/stores/chats.ts";
+import type { ReadMark } from "../../lambdas/stores/participants.ts";
+
+const me = "bob";
+const device = { userId: me, deviceId: "phone" };
+const chatId = "g_AAAAAAAAAAAAAAAAAAAAAA";
+
+type Writer = "alice" | "bob" | "change";
+
+/** A log whose entries are messages of Alice's or Bob's, or changes; it begins with the group's making. */
+const logOf = (writers: readonly Writer[]): Entry[] =>
+  ["change" as const, ...writers].map((writer, at): Entry => {
+    const base = { chatId, seq: at + 1, deviceId: "d", lane: "streams", sentAt: at } as const;
+    const change = { type: "created", name: "Family", members: 2 } as const;
+    return writer === "change"
+      ? { kind: "change", ...base, userId: "alice", change, participants: [] }
+      : { kind: "message", ...base, userId: writer, messageId: "", clientMessageId: "", text: "x" };
+  });
+
+const isOthers = (entry: Entry): boolean => entry.kind === "message" && entry.userId !== me;
+
+const groupAt = (log: readonly Entry[], headSeq: number): Chat => ({
+  chatId,
+  type: "group",
+  name: "Family",
+  createdAt: 0,
+  head: log.slice(0, headSeq).reduce(fold, emptyHead),
+});
+
+/** The chat as it is read, over a log and a head that the test moves; counts what is looked at. */
+function world(log: readonly Entry[]) {
+  const state = { headSeq: 1, mark: { readSeq: 0, readOthers: 0 } as ReadMark, looked: 0, expiredTo: 0 };
+  const deps: MarkReadDependencies = {
+    membership: async () => state.mark,
+    chat: async () => groupAt(log, state.headSeq),
+    countBetween: async (_, from, to) => {
+      state.looked += Math.max(0, to - from + 1);
+      const there = log.filter(({ seq }) => seq >= from && seq <= to && seq > state.expiredTo);
+      return { entries: there.length, others: there.filter(isOthers).length };
+    },
+    raiseRead: async (_, __, read) => {
+      if (read.readSeq > state.mark.readSeq) state.mark = read;
+      return state.mark;
+    },
+    tellOtherDevices: async () => {},
+  };
+  return { state, deps };
+}
+
+const writers = fc.array(fc.constantFrom<Writer>("alice", "bob", "change"), { minLength: 1, maxLength: 60 });
+const steps = fc.array(
+  fc.record({ headSeq: fc.integer({ min: 1, max: 61 }), seq: fc.integer({ min: 1, max: 61 }) }),
+  { minLength: 1, maxLength: 12 },
+);
+
+test("[LST3] whatever is read in whatever order, while the head lags: unread is exact, and never negative", async () => {
+  await fc.assert(
+    fc.asyncProperty(writers, steps, async (who, plan) => {
+      const log = logOf(who);
+      const { state, deps } = world(log);
+      let highest = 0;
+      for (const step of plan) {
+        state.headSeq = Math.max(state.headSeq, Math.min(step.headSeq, log.length));
+        const answer = await markRead(deps, { command: "markRead", chatId, seq: step.seq }, device);
+        if (step.seq > log.length) {
+          expect(answer).toMatchObject({ ok: false, error: { code: "bad_request" } });
+          continue;
+        }
+        highest = Math.max(highest, step.seq);
+        const upTo = (headSeq: number) =>
+          log.filter((entry) => isOthers(entry) && entry.seq > highest && entry.seq <= headSeq).length;
+        expect(answer).toMatchObject({ ok: true, value: { readSeq: highest, unread: upTo(state.headSeq) } });
+        for (let headSeq = 1; headSeq <= log.length; headSeq += 1) {
+          expect(unreadOf(groupAt(log, headSeq).head, me, state.mark.readOthers)).toBe(upTo(headSeq));
+        }
+      }
+    }),
+    { numRuns: 300 },
+  );
+});
+
+test("[LST3] what is newest is read without a look at the log; all marks together look at no entry twice", async () => {
+  const log = logOf(Array.from({ length: 400 }, (_, at) => (at % 3 ? "alice" : "bob")));
+  const { state, deps } = world(log);
+  const read = async (seq: number) => await markRead(deps, { command: "markRead", chatId, seq }, device);
+  state.headSeq = 200;
+  await read(200);
+  expect(state.looked).toBe(0);
+  state.headSeq = log.length;
+  await read(log.length - 2);
+  expect(state.looked).toBe(2);
+  state.mark = { readSeq: 0, readOthers: 0 };
+  state.looked = 0;
+  for (let seq = 1; seq <= log.length; seq += 7) await read(seq);
+  expect(state.looked).toBeLessThanOrEqual(log.length);
+});
+
+test("[LST3] where entries have expired, what is left of the messages behind the mark is what is unread", async () => {
+  const log = logOf(Array.from({ length: 100 }, () => "alice"));
+  const { state, deps } = world(log);
+  state.headSeq = log.length;
+  state.expiredTo = 60;
+  const read = async (seq: number) => await markRead(deps, { command: "markRead", chatId, seq }, device);
+  expect(await read(10)).toMatchObject({ ok: true, value: { readSeq: 10, unread: 41 } });
+  expect(await read(70)).toMatchObject({ ok: true, value: { readSeq: 70, unread: 31 } });
+  expect(await read(101)).toMatchObject({ ok: true, value: { readSeq: 101, unread: 0 } });
+});
