@@ -12,6 +12,14 @@ export function readEnvironment<const Names extends readonly string[]>(
   };
 }
 
+/** A variable that holds a whole number, 0 or more. */
+export function readCount(name: string): number {
+  const text = process.env[name] ?? "";
+  if (!/^\d{1,9}$/.test(text))
+    throw new Error(`environment variable ${name} is not a whole number: ${text || "it is not set"}`);
+  return Number(text);
+}
+
 /** A variable that may be absent, holding a whole number of at least 1. */
 export function readOptionalCount(name: string): number | undefined {
   const text = process.env[name];

@@ -13,7 +13,7 @@ export interface ChatLogProps {
 /** Index of ChatParticipants: the chats of one participant. */
 export const byParticipant = "byParticipant";
 
-/** The chats, who is in them, and the log of each: made, appended to and read. Everything else follows it. */
+/** The chats, who is in them, and the log of each: made and read. Everything else follows it. */
 export class ChatLog extends Construct {
   /** The log: one item an entry, its stream carrying new entries to whoever follows. */
   readonly messages: ChatTable;
@@ -22,8 +22,6 @@ export class ChatLog extends Construct {
   /** One item a chat and participant, indexed by participant. */
   readonly participants: ChatTable;
 
-  /** Command sendMessage. */
-  readonly sendMessage: ChatFunction;
   /** Command createChat. */
   readonly createChat: ChatFunction;
   /** Commands listChats, getChat and getHistory. */
@@ -62,17 +60,6 @@ export class ChatLog extends Construct {
       PARTICIPANTS_TABLE: this.participants.tableName,
     };
     const withMessages = { ...environment, MESSAGES_TABLE: this.messages.tableName };
-
-    this.sendMessage = new ChatFunction(this, "SendMessage", {
-      stage,
-      handler: "send-message",
-      description: "Appends a message to its chat's log",
-      timeout: Duration.seconds(20),
-      environment: { ...withMessages, ...retention(stage) },
-    });
-    grantTable(this.sendMessage, this.messages, "PutItem", "Query");
-    grantTable(this.sendMessage, this.chats, "GetItem");
-    grantTable(this.sendMessage, this.participants, "GetItem");
 
     this.createChat = new ChatFunction(this, "CreateChat", {
       stage,

@@ -47,6 +47,22 @@ export interface StageConfig {
   readonly requestBurst: number;
 
   /**
+   * Members of the largest chats whose messages the sending function itself brings to their connections; those of
+   * larger ones go by the log's stream. 0: all go by the stream. Measured: docs/benchmarks.md, "Lanes".
+   */
+  readonly directLaneMembers: number;
+
+  /**
+   * Slots of a chat's log that a send may lose to others before its message is left to the chat's combined
+   * append. 0: nothing is combined. Measured: docs/benchmarks.md, "Hot chats".
+   */
+  readonly combineAfter: number;
+
+  /** Messages that a user may send at once, and a second after that: [SND6]. */
+  readonly sendBurst: number;
+  readonly sendsPerSec: number;
+
+  /**
    * ARN of the SNS topic that alarms are sent to. It names an account, so it belongs to a deployment of your
    * own, not to the stages that this repository defines.
    * @default - alarms show in CloudWatch and call nobody
@@ -79,12 +95,15 @@ export interface StageConfig {
   readonly tokenJwksUrl?: string;
 }
 
+const sending = { directLaneMembers: 16, combineAfter: 2, sendBurst: 60, sendsPerSec: 10 };
+
 const stages: readonly StageConfig[] = [
   {
     stageName: "dev",
     protection: "disposable",
     logRetentionDays: RetentionDays.ONE_WEEK,
     lambdaMemoryMb: 512,
+    ...sending,
     requestsPerSec: 2_000,
     requestBurst: 1_000,
     allowedOrigins: ["http://localhost:*", "http://127.0.0.1:*"],
@@ -94,10 +113,27 @@ const stages: readonly StageConfig[] = [
     protection: "protected",
     logRetentionDays: RetentionDays.THREE_MONTHS,
     lambdaMemoryMb: 512,
+    ...sending,
     requestsPerSec: 2_000,
     requestBurst: 1_000,
   },
 ];
+
+/** What a deployment may set by context (`-c name=value`) without a stage of its own. */
+const settable = ["directLaneMembers", "combineAfter", "sendBurst", "sendsPerSec"] as const;
+
+/** The stage with what the context sets. Throws with the name of a value that is no whole number of at least 0. */
+export function withContext(stage: StageConfig, valueOf: (name: string) => unknown): StageConfig {
+  const set = settable.flatMap((name) => {
+    const value = valueOf(name);
+    if (value === undefined) return [];
+    if (!/^\d{1,9}$/.test(String(value))) {
+      throw new Error(`context ${name} must be a whole number, not ${String(value)}`);
+    }
+    return [[name, Number(value)]];
+  });
+  return { ...stage, ...Object.fromEntries(set) };
+}
 
 /** The stage that is synthesized when none is named. */
 export const defaultStageName = "dev";

@@ -2,7 +2,6 @@
 import { Duration } from "aws-cdk-lib";
 import { EventSourceMapping, FilterCriteria, FilterRule, StartingPosition } from "aws-cdk-lib/aws-lambda";
 import type { ITopic } from "aws-cdk-lib/aws-sns";
-import type { IQueue } from "aws-cdk-lib/aws-sqs";
 import { Construct } from "constructs";
 import { AboveAlarm, alarmOnErrors } from "./alarms.ts";
 import { ChatFunction } from "./chat-function.ts";
@@ -19,20 +18,22 @@ export interface DeliveryProps {
   readonly chatLog: ChatLog;
   readonly clients: ChatTable;
   readonly inbox: ChatTable;
-  /** Gets a job for each chat whose log has grown. */
-  readonly previews: IQueue;
   /** @default - alarms call nobody */
   readonly alarmTopic?: ITopic | undefined;
 }
 
 /**
- * New entries of every log, brought to the connections of everyone who may see them: the log's stream →
- * fan-out → jobs of some connections each → deliver. Nothing that fails here can fail a send.
+ * New entries of every log, brought to the connections of everyone who may see them. Those of larger chats: the
+ * log's stream → fan-out → jobs of some connections each → deliver. Those of smaller ones the sending function
+ * has brought; the safety net looks after them. Nothing that fails here can fail a send.
  */
 export class Delivery extends Construct {
   readonly jobs: JobQueue;
-  /** What fan-out gave up, as Lambda tells it: the shard and the sequence numbers of the records. */
+  /** Entries that a consumer of the stream could not see through. */
+  readonly retries: JobQueue;
+  /** What the consumers of the stream gave up, as Lambda tells it: the shard and the sequence numbers of the records. */
   readonly fanOutFailures: DeadLetterQueue;
+  readonly safetyNetFailures: DeadLetterQueue;
 
   constructor(scope: Construct, id: string, props: DeliveryProps) {
     super(scope, id);
@@ -67,40 +68,123 @@ export class Delivery extends Construct {
     this.jobs.workedOnBy(deliver);
     alarmOnErrors(deliver, "Invocations of deliver failed; SQS repeats their jobs.", alarmTopic);
 
-    this.fanOutFailures = new DeadLetterQueue(this, "FanOutFailures", {
-      alarmDescription:
-        "Records of the log's stream that fan-out could not handle; where they stand in the stream lies in its failure queue. The devices still find the messages by sync.",
-      alarmTopic,
+    this.retries = this.#retries(props);
+    this.fanOutFailures = this.#follow(props, this.#fanOut(props), {
+      name: "fan-out",
+      failuresId: "FanOutFailures",
+      pattern: { lane: { S: FilterRule.isEqual("streams") } },
+      batchSize: 100,
     });
-    this.#fanOut(props);
+    this.safetyNetFailures = this.#follow(props, this.#safetyNet(props), {
+      name: "the safety net",
+      failuresId: "SafetyNetFailures",
+      pattern: {},
+      // A second's entries of a chat are folded into one write of its head, and looked after by one look at its
+      // devices. What the direct lane lost is pushed again a second after that.
+      batchSize: 100,
+      window: Duration.seconds(1),
+    });
   }
 
-  #fanOut({ stage, chatLog, clients, previews, alarmTopic }: DeliveryProps): void {
+  /** Entries of larger chats, from the stream to jobs. */
+  #fanOut({ stage, chatLog, clients }: DeliveryProps): ChatFunction {
     const fanOut = new ChatFunction(this, "FanOut", {
       stage,
       handler: "fan-out",
-      description: "Turns new entries of the log into delivery jobs and preview jobs",
+      description: "Turns new entries of larger chats into delivery jobs",
       timeout: Duration.seconds(30),
       environment: {
         PARTICIPANTS_TABLE: chatLog.participants.tableName,
         CLIENTS_TABLE: clients.tableName,
         DELIVERY_QUEUE_URL: this.jobs.queue.queueUrl,
-        PREVIEWS_QUEUE_URL: previews.queueUrl,
+        RETRIES_QUEUE_URL: this.retries.queue.queueUrl,
       },
     });
     grantTable(fanOut, chatLog.participants, "Query");
     grantTable(fanOut, clients, "Query");
     grantSend(fanOut, this.jobs.queue);
-    grantSend(fanOut, previews);
+    grantSend(fanOut, this.retries.queue);
+    return fanOut;
+  }
 
-    grantStreamRead(fanOut, chatLog.messages);
-    grantSend(fanOut, this.fanOutFailures);
-    new EventSourceMapping(fanOut, "Log", {
-      target: fanOut.function,
+  /** Every entry, a second later: chat heads, and what the direct lane did not bring. */
+  #safetyNet({ stage, chatLog, clients, inbox }: DeliveryProps): ChatFunction {
+    const safetyNet = new ChatFunction(this, "SafetyNet", {
+      stage,
+      handler: "safety-net",
+      description: "Brings chat heads up to date, and pushes again what no device has acknowledged",
+      timeout: Duration.seconds(30),
+      environment: {
+        MESSAGES_TABLE: chatLog.messages.tableName,
+        CHATS_TABLE: chatLog.chats.tableName,
+        PARTICIPANTS_TABLE: chatLog.participants.tableName,
+        CLIENTS_TABLE: clients.tableName,
+        INBOX_TABLE: inbox.tableName,
+        DELIVERY_QUEUE_URL: this.jobs.queue.queueUrl,
+        RETRIES_QUEUE_URL: this.retries.queue.queueUrl,
+      },
+    });
+    grantTable(safetyNet, chatLog.messages, "Query");
+    grantTable(safetyNet, chatLog.chats, "GetItem", "UpdateItem");
+    grantTable(safetyNet, chatLog.participants, "Query");
+    grantTable(safetyNet, clients, "Query");
+    grantTable(safetyNet, inbox, "BatchGetItem");
+    grantSend(safetyNet, this.jobs.queue);
+    grantSend(safetyNet, this.retries.queue);
+    return safetyNet;
+  }
+
+  /** What a consumer of the stream could not do for some entries of a chat, so that it holds up no other chat. */
+  #retries({ stage, chatLog, clients, alarmTopic }: DeliveryProps): JobQueue {
+    const timeout = Duration.seconds(20);
+    const retries = new JobQueue(this, "Retries", {
+      jobTimeout: timeout,
+      alarmDescription:
+        "Entries that could not be followed up: their pushes and chat heads are missing. The devices still find the messages by sync.",
+      alarmTopic,
+    });
+    const retryEntries = new ChatFunction(this, "RetryEntries", {
+      stage,
+      handler: "retry-entries",
+      description: "Follows up entries again: chat heads and delivery jobs",
+      timeout,
+      environment: {
+        MESSAGES_TABLE: chatLog.messages.tableName,
+        CHATS_TABLE: chatLog.chats.tableName,
+        PARTICIPANTS_TABLE: chatLog.participants.tableName,
+        CLIENTS_TABLE: clients.tableName,
+        DELIVERY_QUEUE_URL: this.jobs.queue.queueUrl,
+      },
+    });
+    grantTable(retryEntries, chatLog.messages, "BatchGetItem", "Query");
+    grantTable(retryEntries, chatLog.chats, "GetItem", "UpdateItem");
+    grantTable(retryEntries, chatLog.participants, "Query");
+    grantTable(retryEntries, clients, "Query");
+    grantSend(retryEntries, this.jobs.queue);
+    retries.workedOnBy(retryEntries, { maxConcurrency: 5 });
+    return retries;
+  }
+
+  /** Lets a function follow the log's stream. Returns the queue of the records that it could not handle. */
+  #follow(
+    { chatLog, alarmTopic }: DeliveryProps,
+    follower: ChatFunction,
+    following: Following,
+  ): DeadLetterQueue {
+    const { name, failuresId, pattern, batchSize, window } = following;
+    const failures = new DeadLetterQueue(this, failuresId, {
+      alarmDescription: `Records of the log's stream that ${name} could not handle; where they stand in the stream lies in its failure queue. The devices still find the messages by sync.`,
+      alarmTopic,
+    });
+    grantStreamRead(follower, chatLog.messages);
+    grantSend(follower, failures);
+    new EventSourceMapping(follower, "Log", {
+      target: follower.function,
       eventSourceArn: chatLog.messages.streamArn,
       // From the oldest record that is kept: nothing written while the mapping is being made is missed.
       startingPosition: StartingPosition.TRIM_HORIZON,
-      batchSize: 100,
+      batchSize,
+      ...(window !== undefined && { maxBatchingWindow: window }),
       // One batch of a shard at a time: what belongs together is told together, and in its order.
       parallelizationFactor: 1,
       reportBatchItemFailures: true,
@@ -108,22 +192,33 @@ export class Delivery extends Construct {
       bisectBatchOnError: true,
       retryAttempts: 5,
       maxRecordAge: Duration.hours(1),
-      onFailure: this.fanOutFailures.asStreamDestination(),
+      onFailure: failures.asStreamDestination(),
       // New entries of a log. Not its other items, which have no kind, and not deletions by time to live.
       filters: [
         FilterCriteria.filter({
           eventName: FilterRule.isEqual("INSERT"),
-          dynamodb: { NewImage: { kind: { S: FilterRule.exists() } } },
+          dynamodb: { NewImage: { kind: { S: FilterRule.exists() }, ...pattern } },
         }),
       ],
     });
-
-    alarmOnErrors(fanOut, "Invocations of fan-out failed; Lambda repeats their records.", alarmTopic);
-    new AboveAlarm(fanOut, "Late", {
-      description: "Fan-out is more than a minute behind the log: messages reach online devices late.",
-      metric: fanOut.function.metric("IteratorAge", { period: Duration.minutes(1), statistic: "Maximum" }),
+    alarmOnErrors(follower, `Invocations of ${name} failed; Lambda repeats their records.`, alarmTopic);
+    new AboveAlarm(follower, "Late", {
+      description: `The function ${follower.node.id} is more than a minute behind the log: messages or previews come late.`,
+      metric: follower.function.metric("IteratorAge", { period: Duration.minutes(1), statistic: "Maximum" }),
       threshold: Duration.minutes(1).toMilliseconds(),
       topic: alarmTopic,
     });
+    return failures;
   }
+}
+
+interface Following {
+  /** For operators. */
+  readonly name: string;
+  readonly failuresId: string;
+  /** What of the entries it wants, beside their being new. */
+  readonly pattern: object;
+  readonly batchSize: number;
+  /** @default - none: at once */
+  readonly window?: Duration;
 }

@@ -3,7 +3,6 @@ import { CfnOutput, CfnParameter, Duration, Stack } from "aws-cdk-lib";
 import { type ITopic, Topic } from "aws-cdk-lib/aws-sns";
 import type { Construct } from "constructs";
 import { ChatFunction } from "./chat-function.ts";
-import { ChatList } from "./chat-list.ts";
 import { ChatLog } from "./chat-log.ts";
 import { ChatState } from "./chat-state.ts";
 import type { StageConfig } from "./config.ts";
@@ -11,6 +10,7 @@ import { Connections } from "./connections.ts";
 import { Delivery } from "./delivery.ts";
 import { Inbox } from "./inbox.ts";
 import { Media } from "./media.ts";
+import { Sending } from "./sending.ts";
 import { ChatWebSocketApi } from "./web-socket-api.ts";
 
 export interface TidingsStackProps {
@@ -33,19 +33,17 @@ export class TidingsStack extends Stack {
     const chatLog = new ChatLog(this, "ChatLog", { stage });
     const { clients } = new Connections(this, "Connections", { stage, api, ...this.#tokenParameters(stage) });
     const { table: inbox } = new Inbox(this, "Inbox", { stage, api, chatLog, clients });
-    const { previews } = new ChatList(this, "ChatList", { stage, chatLog, alarmTopic });
+    const { appends } = new Sending(this, "Sending", { stage, api, chatLog, clients, alarmTopic });
     const delivery = new Delivery(this, "Delivery", {
       stage,
       api,
       chatLog,
       clients,
       inbox,
-      previews: previews.queue,
       alarmTopic,
     });
     const media = new Media(this, "Media", { stage });
 
-    api.addCommand("sendMessage", chatLog.sendMessage);
     api.addCommand("createChat", chatLog.createChat);
     api.addCommand("listChats", chatLog.readChats);
     api.addCommand("getChat", chatLog.readChats);
@@ -71,8 +69,23 @@ export class TidingsStack extends Stack {
     this.#output("DeliveryQueueUrl", delivery.jobs.queue.queueUrl, "Pushes to be made");
     this.#output("DeliveryDeadLetterQueueUrl", delivery.jobs.deadLetters.queueUrl, "Pushes that failed");
     this.#output("FanOutFailureQueueUrl", delivery.fanOutFailures.queueUrl, "Stream records that failed");
-    this.#output("PreviewsQueueUrl", previews.queue.queueUrl, "Chat heads to be written");
-    this.#output("PreviewsDeadLetterQueueUrl", previews.deadLetters.queueUrl, "Chat heads that failed");
+    this.#output(
+      "SafetyNetFailureQueueUrl",
+      delivery.safetyNetFailures.queueUrl,
+      "Stream records that failed",
+    );
+    this.#output("FanOutRetryQueueUrl", delivery.retries.queue.queueUrl, "Entries to be followed up again");
+    this.#output(
+      "FanOutRetryDeadLetterQueueUrl",
+      delivery.retries.deadLetters.queueUrl,
+      "Entries not followed up",
+    );
+    this.#output("AppendsQueueUrl", appends.queue.queueUrl, "Messages to hot chats, waiting to be stored");
+    this.#output(
+      "AppendsDeadLetterQueueUrl",
+      appends.deadLetters.queueUrl,
+      "Messages that were never accepted",
+    );
   }
 
   /** What differs from one deployment of a stage to the next, so that the same template runs anywhere. */

@@ -4,12 +4,40 @@
  */
 import { limits } from "../../protocol/limits.ts";
 import type { Entry } from "../log/entry.ts";
-import type { Chat, Head } from "../stores/chats.ts";
+import { type Chat, emptyHead, type Head } from "../stores/chats.ts";
 
 export interface ProjectDependencies {
   readonly chat: (chatId: string) => Promise<Chat | undefined>;
   readonly readFrom: (chatId: string, seq: number) => Promise<{ entries: Entry[]; more: boolean }>;
   readonly moveHead: (chatId: string, from: number, to: Head) => Promise<boolean>;
+}
+
+/**
+ * Takes new entries of a chat into its head. As a rule they are the next ones, and one write does it; the chat
+ * comes back with it. Entries that the head has already, or that come before others, end in the same head.
+ */
+export async function takeIntoHead(
+  deps: ProjectDependencies & {
+    readonly addToHead: (
+      chatId: string,
+      from: number,
+      added: Head,
+    ) => Promise<{ moved: boolean; chat: Chat | undefined }>;
+  },
+  chatId: string,
+  entries: readonly Entry[],
+): Promise<Chat | undefined> {
+  const ordered = entries.toSorted((a, b) => a.seq - b.seq);
+  const [first, last] = [ordered[0], ordered.at(-1)];
+  if (!first || !last) return undefined;
+  const unbroken = ordered.every(({ seq }, at) => seq === first.seq + at);
+  if (unbroken) {
+    const added = ordered.reduce(fold, emptyHead);
+    const { moved, chat } = await deps.addToHead(chatId, first.seq - 1, added);
+    if (moved || (chat && chat.head.lastSeq >= last.seq)) return chat;
+  }
+  await projectHead(deps, chatId, last.seq);
+  return undefined;
 }
 
 /** Brings the head up to the end of the log, at least up to `seq`. Throws when rivals kept it from that. */

@@ -19,7 +19,10 @@ export type Command<C extends CommandName> = (
   request: RequestOf<C>,
   caller: Caller,
   context: Pick<Context, "getRemainingTimeInMillis">,
-) => Promise<Outcome<ReplyFields[C]>>;
+) => Promise<Outcome<ReplyFields[C]> | typeof answeredLater>;
+
+/** The reply to this request will be posted to its connection, by whoever finishes the work. */
+export const answeredLater = Symbol("answered later");
 
 export type Commands = { readonly [C in CommandName]?: Command<C> };
 
@@ -38,14 +41,24 @@ export function commandHandler(commands: Commands, now: () => number): CommandHa
     const name = ownText(request, "command") ?? null;
     const requestId = validRequestId(ownText(request, "requestId"));
     const outcome = await run(commands, name, request, event, context, now);
+    if (outcome === answeredLater) return { statusCode: 200 };
     if (outcome.ok && name !== null && quiet.has(name) && requestId === undefined) return { statusCode: 200 };
 
-    const head = { command: name?.slice(0, 64) ?? null, ...(requestId !== undefined && { requestId }) };
-    const reply = outcome.ok
-      ? { ...head, status: "SUCCESS", ...outcome.value }
-      : { ...head, status: "FAILURE", error: outcome.error satisfies WireError };
-    return { statusCode: 200, body: JSON.stringify(reply) };
+    return { statusCode: 200, body: replyText(name?.slice(0, 64) ?? null, requestId, outcome) };
   };
+}
+
+/** [REQ1] The reply to a request, as it goes over the wire. */
+export function replyText(
+  command: string | null,
+  requestId: string | undefined,
+  outcome: Outcome<object>,
+): string {
+  const head = { command, ...(requestId !== undefined && { requestId }) };
+  const reply = outcome.ok
+    ? { ...head, status: "SUCCESS", ...outcome.value }
+    : { ...head, status: "FAILURE", error: outcome.error satisfies WireError };
+  return JSON.stringify(reply);
 }
 
 async function run(
@@ -55,7 +68,7 @@ async function run(
   event: CommandEvent,
   context: Pick<Context, "getRemainingTimeInMillis">,
   now: () => number,
-): Promise<Outcome<object>> {
+): Promise<Outcome<object> | typeof answeredLater> {
   const caller = identityOf(event);
   if (caller.tokenExpiresAt * 1000 <= now()) {
     return failure("token_expired", "the connection's token has expired; connect with a new one");

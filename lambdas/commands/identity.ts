@@ -10,13 +10,12 @@ export interface Caller {
   readonly userId: string;
   readonly deviceId: string;
   readonly connectionId: string;
+  /** Epoch seconds, [CON8]. */
+  readonly tokenExpiresAt: number;
 }
 
 /** What the authorizer found, as API Gateway hands it to every route of the connection. */
-export function identityOf(event: Pick<CommandEvent, "requestContext">): Caller & {
-  /** Epoch seconds. */
-  readonly tokenExpiresAt: number;
-} {
+export function identityOf(event: Pick<CommandEvent, "requestContext">): Caller {
   const { connectionId, authorizer } = event.requestContext;
   const userId = authorizer?.["userId"];
   const deviceId = authorizer?.["deviceId"];

@@ -1,11 +1,13 @@
 /**
  * [DLV1] [DLV5] One job: entries of a chat to some tens of connections, to all at once, to each in the order of
- * seq. What a device has acknowledged it is not told ([DLV2]); a dead connection is forgotten; a device that
- * failed otherwise is tried again by itself, without those that have the entries.
+ * seq. Where it may not be the first to tell, a device that has acknowledged an entry is not told ([DLV2]); a dead
+ * connection is forgotten; a device that failed otherwise is tried again by itself, without those that have the
+ * entries.
  */
 import { type Entry, isOwn, isVisible, toFrame } from "../log/entry.ts";
 import type { DeviceKey } from "../stores/inbox.ts";
 import type { DeliveryJob, Recipient } from "./job.ts";
+import { handshakeMs } from "./recipients.ts";
 
 export interface DeliverDependencies {
   /** The entries with these seqs that are there. */
@@ -21,16 +23,25 @@ export interface DeliverDependencies {
 }
 
 /**
- * Milliseconds for which a connection may still be inside its own handshake, where posts answer "gone" as well
- * (API Gateway's longest integration takes 29 s). So young a one is left alone; its first sync brings the entry.
+ * Milliseconds for which an entry is so new that no device can well have acknowledged it: the first push of one
+ * looks at no cursor, which saves half a read unit a device.
  */
-const handshakeMs = 30_000;
+const newsMs = 2_000;
 
-/** Rejects when nobody could be told, so that the queue hands the job out again and in the end sets it aside. */
-export async function deliver(deps: DeliverDependencies, job: DeliveryJob): Promise<void> {
+/**
+ * Rejects when nobody could be told, so that the queue hands the job out again and in the end sets it aside.
+ * @param isFirstTry false where the queue has handed the job out before
+ */
+export async function deliver(
+  deps: DeliverDependencies,
+  job: DeliveryJob,
+  isFirstTry: boolean,
+): Promise<void> {
   const { chatId, seqs, to } = job;
-  const [entries, cursorOf] = await Promise.all([deps.entries(chatId, seqs), deps.cursors(to, chatId)]);
+  const entries = await deps.entries(chatId, seqs);
   const now = deps.now();
+  const isNews = isFirstTry && !job.again && entries.every(({ sentAt }) => now - sentAt < newsMs);
+  const cursorOf = isNews ? () => 0 : await deps.cursors(to, chatId);
   const frames = entries
     .filter((entry) => isVisible(entry, now))
     .toSorted((a, b) => a.seq - b.seq)
@@ -50,7 +61,7 @@ export async function deliver(deps: DeliverDependencies, job: DeliveryJob): Prom
 
   const failed = failures.flatMap((failure) => (failure ? [failure.recipient] : []));
   if (failed.length === 0) return;
-  if (failed.length < open.length) return await deps.sendJob({ chatId, seqs, to: failed });
+  if (failed.length < open.length) return await deps.sendJob({ chatId, seqs, to: failed, again: true });
   throw new Error(`none of ${failed.length} connections took the entries`, { cause: failures[0]?.error });
 }
 

@@ -19,12 +19,17 @@ export const deliveryJob = z.object({
   /** Rising. */
   seqs: z.array(z.int()).check(z.minLength(1)),
   to: z.array(recipient),
+  /** True where these recipients may have the entries already: whoever acknowledged them is left alone. */
+  again: z.optional(z.boolean()),
 });
 
 export type Recipient = z.infer<typeof recipient>;
 export type DeliveryJob = z.infer<typeof deliveryJob>;
 
-/** Tells the chat list that a chat's log goes at least to `seq`. */
-export const previewNotice = z.object({ chatId: z.string(), seq: z.int() });
+/** Entries of one chat that a consumer of the log's stream could not see through: everything that follows from them. */
+export const retryJob = z.object({
+  chatId: z.string(),
+  seqs: z.array(z.int()).check(z.minLength(1)),
+});
 
-export type PreviewNotice = z.infer<typeof previewNotice>;
+export type RetryJob = z.infer<typeof retryJob>;

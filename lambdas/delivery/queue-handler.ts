@@ -11,31 +11,32 @@ export const queueHandler =
   <T extends z.ZodMiniType>(
     schema: T,
     keyOf: (message: z.infer<T>) => string,
-    work: (group: readonly z.infer<T>[]) => Promise<void>,
+    work: (group: readonly z.infer<T>[], isFirstTry: boolean) => Promise<void>,
   ) =>
   async (event: SQSEvent): Promise<SQSBatchResponse> => {
-    const groups = new Map<string, { messageIds: string[]; messages: z.infer<T>[] }>();
+    const groups = new Map<string, { messageIds: string[]; messages: z.infer<T>[]; isFirstTry: boolean }>();
     const failed: string[] = [];
     const fail = (messageIds: readonly string[], error: unknown) => {
       for (const messageId of messageIds)
         log.error("queue message failed", { messageId, ...describe(error) });
       failed.push(...messageIds);
     };
-    for (const { messageId, body } of event.Records) {
+    for (const { messageId, body, attributes } of event.Records) {
       try {
         const message = schema.parse(JSON.parse(body));
-        const group = groups.get(keyOf(message)) ?? { messageIds: [], messages: [] };
+        const group = groups.get(keyOf(message)) ?? { messageIds: [], messages: [], isFirstTry: true };
         group.messageIds.push(messageId);
         group.messages.push(message);
+        group.isFirstTry &&= attributes.ApproximateReceiveCount === "1";
         groups.set(keyOf(message), group);
       } catch (error) {
         fail([messageId], error);
       }
     }
     await Promise.all(
-      [...groups.values()].map(async ({ messageIds, messages }) => {
+      [...groups.values()].map(async ({ messageIds, messages, isFirstTry }) => {
         try {
-          await work(messages);
+          await work(messages, isFirstTry);
         } catch (error) {
           fail(messageIds, error);
         }

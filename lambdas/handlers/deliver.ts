@@ -16,7 +16,7 @@ export const makeHandler = (deps: DeliverDependencies) =>
   queueHandler(
     deliveryJob,
     (job) => JSON.stringify(job),
-    async ([job]) => job && (await deliver(deps, job)),
+    async ([job], isFirstTry) => job && (await deliver(deps, job, isFirstTry)),
   );
 
 const env = readEnvironment(
@@ -36,7 +36,7 @@ const clients = new ClientsStore(dynamo, env.CLIENTS_TABLE);
 export const handler = middy(
   makeHandler({
     entries: async (chatId, seqs) => await messages.getMany(seqs.map((seq) => ({ chatId, seq }))),
-    cursors: async (devices, chatId) => await inbox.cursorsOf(devices, chatId),
+    cursors: async (devices, chatId) => await inbox.cursorsOf(devices, chatId, "strong"),
     post: async (connectionId, frame) => await callbacks.post(connectionId, frame),
     forget: async (recipient, connectedBefore) =>
       await clients.disconnect(recipient, recipient.connectionId, Date.now(), connectedBefore),

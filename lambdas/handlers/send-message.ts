@@ -1,14 +1,21 @@
-/** `sendMessage`: [SND1] to [SND5]. */
+/** `sendMessage`: [SND1] to [SND6], [DLV4]. */
 import { randomUUID } from "node:crypto";
 import { setTimeout as pause } from "node:timers/promises";
 import middy from "@middy/core";
-import { createDynamoClient } from "../aws/clients.ts";
+import { createCallbacks } from "../aws/callbacks.ts";
+import { createDynamoClient, createQueueClient } from "../aws/clients.ts";
+import { sendInOrder } from "../aws/queues.ts";
 import { commandHandler } from "../commands/command-handler.ts";
-import { readEnvironment, readOptionalCount } from "../environment.ts";
+import { tellAll } from "../delivery/direct-lane.ts";
+import { readCount, readEnvironment, readOptionalCount } from "../environment.ts";
+import { HotChats } from "../log/hot-chats.ts";
 import { type SendDependencies, sendMessage } from "../log/send.ts";
+import { SendRate } from "../log/send-rate.ts";
 import { ChatsStore } from "../stores/chats.ts";
+import { ClientsStore } from "../stores/clients.ts";
 import { MessagesStore } from "../stores/messages.ts";
 import { ParticipantsStore } from "../stores/participants.ts";
+import { describe, log } from "../telemetry/log.ts";
 
 export const makeHandler = (deps: SendDependencies) =>
   commandHandler(
@@ -16,17 +23,52 @@ export const makeHandler = (deps: SendDependencies) =>
     deps.now,
   );
 
-const env = readEnvironment("MESSAGES_TABLE", "CHATS_TABLE", "PARTICIPANTS_TABLE");
+const env = readEnvironment(
+  "MESSAGES_TABLE",
+  "CHATS_TABLE",
+  "PARTICIPANTS_TABLE",
+  "CLIENTS_TABLE",
+  "APPENDS_QUEUE_URL",
+  "CALLBACK_URL",
+);
 const retentionDays = readOptionalCount("MESSAGE_RETENTION_DAYS");
 const dynamo = createDynamoClient();
+const queues = createQueueClient();
+// A post that fails twice is the safety net's: the sender waits for its answer.
+const callbacks = createCallbacks(env.CALLBACK_URL, { maxAttempts: 2 });
 const chats = new ChatsStore(dynamo, env.CHATS_TABLE);
+const clients = new ClientsStore(dynamo, env.CLIENTS_TABLE);
 const participants = new ParticipantsStore(dynamo, env.PARTICIPANTS_TABLE);
 
 export const handler = middy(
   makeHandler({
     log: new MessagesStore(dynamo, env.MESSAGES_TABLE),
     projectedTip: async (chatId) => await chats.projectedTip(chatId),
+    directLaneMembers: readCount("DIRECT_LANE_MEMBERS"),
+    someMembers: async (chatId, limit, consistency) =>
+      await participants.someMembers(chatId, limit, consistency),
     isMember: async (chatId, userId) => (await participants.get(chatId, userId)) !== undefined,
+    devicesOf: async (userId) => await clients.devicesOf(userId),
+    sendersOf: async (userId) => await clients.sendersOf(userId),
+    rate: new SendRate({ burst: readCount("SEND_BURST"), perSec: readCount("SENDS_PER_SEC") }),
+    changeBucket: async (userId, seen, change) => await clients.changeBucket(userId, seen, change),
+    tellAll: async (entry, devices) =>
+      await tellAll(
+        {
+          post: async (connectionId, frame, signal) => await callbacks.post(connectionId, frame, signal),
+          forget: async (recipient, connectedBefore) =>
+            await clients.disconnect(recipient, recipient.connectionId, Date.now(), connectedBefore),
+          onPostFailed: (error, { chatId, seq }) =>
+            log.warn("post failed", { chatId, seq, ...describe(error) }),
+          now: Date.now,
+        },
+        entry,
+        devices,
+      ),
+    hotChats: new HotChats(),
+    combineAfter: readCount("COMBINE_AFTER"),
+    leave: async (draft) => await sendInOrder(queues, env.APPENDS_QUEUE_URL, draft.chatId, draft),
+    onSideFailure: (what, error) => log.warn(what, describe(error)),
     now: Date.now,
     newId: randomUUID,
     pause: async (ms) => await pause(ms),

@@ -56,9 +56,10 @@ export function makeHandler(stores: Stores) {
     await acknowledge(
       {
         memberships: async (chatIds) => await participants.getMany(chatIds, caller.userId),
-        occupied: async (slots) => await messages.occupied(slots),
+        occupied: async (slots, consistency) => await messages.occupied(slots, consistency),
         projectedTip: async (chatId) => await chats.projectedTip(chatId),
         acknowledge: async (chatId, seq) => await inbox.acknowledge(caller, chatId, seq),
+        raise: async (chatId, seq) => await inbox.raise(caller, chatId, seq),
       },
       request,
     );

@@ -163,7 +163,9 @@ async function fill(
   for (let more = true; more;) {
     const read = await deps.readFrom(chatId, next, page.room + 1);
     for (const entry of read.entries) {
-      if (!isOwn(entry, device) && isVisible(entry, now) && !page.add(toFrame(entry))) return entry.seq - 1;
+      // The head that says where the device's inbox begins may be behind its log: what is older is left out here.
+      const isIts = !isOwn(entry, device) && isVisible(entry, now) && entry.sentAt >= device.createdAt;
+      if (isIts && !page.add(toFrame(entry))) return entry.seq - 1;
       next = entry.seq + 1;
     }
     more = read.more;

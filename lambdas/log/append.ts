@@ -2,26 +2,40 @@
  * Appending to a slot: the sequence number, the total order and the idempotency of a send from one conditional
  * write, with no counter, lock or transaction. [SND1] [SND2] [SND3] [SND4]
  *
- * Every attempt reads the log strongly from its floor on, without a gap, and writes to the slot after the last
- * entry it read, if that is free. So by the time it writes, it has seen every slot between its floor and its
- * own; all attempts of one clientMessageId have the same floor, so the second to write must have seen the
- * first. test/unit/append.model.test.ts walks every interleaving of this very function.
+ * Every attempt knows each slot between its floor and its own, and writes to the slot after the last entry it
+ * knows, if that is free. So all attempts of one clientMessageId, which share a floor, know of each other: the
+ * second to write has seen the first. test/unit/append.model.test.ts walks every interleaving of this function.
+ *
+ * What an attempt knows may come from an eventually consistent read at half the price: such a read can miss
+ * entries but never shows one that is not there, and a slot that it missed is found taken by the write itself.
+ * From then on reads are strong.
  */
 import { failure, type Outcome, success } from "../../protocol/errors.ts";
 import { limits } from "../../protocol/limits.ts";
 import { isGroupId } from "../chats/chat-id.ts";
-import type { Entry, MessageEntry } from "./entry.ts";
+import type { Entry, Lane, MessageEntry } from "./entry.ts";
 
-/** The log as an append needs it; every read is strong. */
+interface EntryPage {
+  readonly entries: readonly Entry[];
+  readonly more: boolean;
+}
+
+/** The log as an append needs it. */
 export interface AppendLog {
-  readFrom(chatId: string, seq: number): Promise<{ entries: Entry[]; more: boolean }>;
+  /** From `seq` on, read strongly. */
+  readFrom(chatId: string, seq: number): Promise<EntryPage>;
+  /** From `seq` on, as an eventually consistent read shows it: perhaps without the newest. */
+  glimpseFrom(chatId: string, seq: number): Promise<EntryPage>;
+  /** The last entry, read strongly. */
   tip(chatId: string): Promise<Entry | undefined>;
+  /** The last entry, as an eventually consistent read shows it. */
+  glimpseTip(chatId: string): Promise<Entry | undefined>;
   putIfFree(entry: Entry): Promise<boolean>;
   keepFloor(
     key: { chatId: string; userId: string; clientMessageId: string },
     floor: number,
     visibleUntil?: number,
-  ): Promise<number>;
+  ): Promise<{ floor: number; isNew: boolean }>;
 }
 
 export interface AppendDependencies {
@@ -39,65 +53,154 @@ export interface AppendDependencies {
 
 /** A message before it has a place in the log. */
 export type Draft = Pick<MessageEntry, "chatId" | "clientMessageId" | "userId" | "deviceId" | "text"> & {
-  readonly replyTo?: number;
+  readonly replyTo?: number | undefined;
   /** The last seq that the client knew; the same at every attempt. */
   readonly after?: number;
 };
 
-/** Slots lost to rivals before a send gives up with `unavailable`; its client tries again. */
-const maxAttempts = 64;
-
-/**
- * Stores the draft once, whatever the number of attempts, and returns the entry as it was first stored.
- * Failures: `bad_request` (an `after` or `replyTo` that never was), `stale_cursor` (an `after` further back than
- * the send window), `unavailable` (lost the race for a slot too often; nothing was stored).
- */
-export async function append(deps: AppendDependencies, draft: Draft): Promise<Outcome<MessageEntry>> {
-  const floor = draft.after ?? (await floorOfFirstAttempt(deps, draft));
-  const start = await findTip(deps, draft, floor);
-  if (!start.ok) return start;
-  if ("found" in start.value) return success(start.value.found);
-
-  let tip = start.value.tip;
-  for (let attempt = 1; attempt <= maxAttempts; attempt += 1) {
-    if (draft.replyTo !== undefined && draft.replyTo > tip.seq) {
-      return failure("bad_request", "replyTo: the chat has no entry with this seq");
-    }
-    const entry = place(deps, draft, tip);
-    if (await deps.log.putIfFree(entry)) return success(entry);
-
-    if (attempt > 1) await deps.pause(deps.random() * Math.min(5 * 2 ** attempt, 150));
-    const next = await lookThrough(deps, draft, floor, tip.seq + 1);
-    if (!next.ok) return next;
-    if ("found" in next.value) return success(next.value.found);
-    tip = next.value.last ?? tip;
-  }
-  return failure("unavailable", "the chat is busy; send again", 250);
+export interface AppendTerms {
+  /**
+   * Whether the sender may write to this chat, and the lane of what it writes. Waited for beside the first read,
+   * and before any write; its failure goes before every other, so that who may not write learns nothing.
+   */
+  readonly admission: Promise<Outcome<Lane>>;
+  /** Slots lost to rivals after which the append gives up as contended. 0: it only looks. */
+  readonly slotsToLose: number;
 }
 
+export type Appended =
+  /** The entry as it was first stored: by this call, or found from an earlier one. */
+  | { readonly kind: "stored" | "found"; readonly entry: MessageEntry }
+  /** Not stored, because rivals were quicker. The message does not lie in the log up to `seen`. */
+  | { readonly kind: "contended"; readonly seen: number };
+
+/**
+ * Milliseconds for which a slot surely stays taken, whatever the retention: time to live outlasts what clients
+ * may see by as much (stores/messages.ts). Behind an entry younger than this no slot has been freed.
+ */
+export const slotKeptMs = 7 * 86_400_000;
+
+/**
+ * Stores the draft once, whatever the number of attempts.
+ * Failures: that of the admission, `bad_request` (an `after` or `replyTo` that never was), `stale_cursor` (an
+ * `after` further back than the send window).
+ */
+export async function append(
+  deps: AppendDependencies,
+  draft: Draft,
+  terms: AppendTerms,
+): Promise<Outcome<Appended>> {
+  const start = await findStart(deps, draft, terms.admission);
+  if (!start.ok) return start;
+  if ("found" in start.value) return success({ kind: "found", entry: start.value.found });
+
+  const { floor, lane } = start.value;
+  let { tip } = start.value;
+  for (let lost = 0; ; lost += 1) {
+    if (draft.replyTo !== undefined && draft.replyTo > tip.seq) return noSuchReply;
+    if (lost === terms.slotsToLose) return success({ kind: "contended", seen: tip.seq });
+    const entry = place(deps, draft, tip, lane);
+    if (await deps.log.putIfFree(entry)) return success({ kind: "stored", entry });
+
+    if (lost > 0) await deps.pause(deps.random() * Math.min(10 * 2 ** lost, 150));
+    const next = await lookThrough(deps, draft, floor, tip.seq + 1);
+    if (!next.ok) return next;
+    if ("found" in next.value) return success({ kind: "found", entry: next.value.found });
+    tip = next.value.last ?? tip;
+  }
+}
+
+export const noSuchReply = failure("bad_request", "replyTo: the chat has no entry with this seq");
+
 /** Where a chat's log ends, as far as an attempt has read. */
-interface Tip {
+export interface Tip {
   readonly seq: number;
   readonly sentAt: number;
 }
 
-interface Walk {
-  readonly first?: Entry;
-  readonly last?: Tip;
+interface Found {
+  readonly found: MessageEntry;
 }
 
-/** Reads from `seq` to the end of the log, looking for an earlier attempt's entry. */
+interface End {
+  readonly floor: number;
+  readonly tip: Tip;
+}
+
+type Start = Found | (End & { readonly lane: Lane });
+
+/** The floor of this message and the end of the log, as far as they can be had; or the message itself. */
+async function findStart(
+  deps: AppendDependencies,
+  draft: Draft,
+  admission: Promise<Outcome<Lane>>,
+): Promise<Outcome<Start>> {
+  const { after } = draft;
+  const reading =
+    after === undefined ? deps.log.glimpseTip(draft.chatId) : deps.log.glimpseFrom(draft.chatId, after);
+  const [shown, admitted] = await Promise.all([reading, admission]);
+  if (!admitted.ok) return admitted;
+  const end =
+    shown && "entries" in shown
+      ? await startAfter(deps, draft, after ?? 0, shown)
+      : await startAtTip(deps, draft, shown);
+  if (!end.ok) return end;
+  return success("found" in end.value ? end.value : { ...end.value, lane: admitted.value });
+}
+
+/** From what was shown behind `after`. */
+async function startAfter(
+  deps: AppendDependencies,
+  draft: Draft,
+  floor: number,
+  shown: EntryPage,
+): Promise<Outcome<Found | End>> {
+  const found = findIn(shown.entries, draft);
+  if (found) return success({ found });
+  const end = shown.entries.findIndex(({ seq }, at) => seq !== floor + at);
+  const last = shown.entries.at(end === -1 ? -1 : end - 1);
+  const unbroken = end !== 0 && !shown.more && floor > 0;
+  if (unbroken && last && proves(deps, draft, last)) return success({ floor, tip: last });
+  return await findTip(deps, draft, floor);
+}
+
+/** From the tip that was shown. The floor is the tip when this clientMessageId was first seen, kept so that every later attempt starts there. */
+async function startAtTip(
+  deps: AppendDependencies,
+  draft: Draft,
+  shown: Entry | undefined,
+): Promise<Outcome<Found | End>> {
+  const tip =
+    shown?.seq ?? (await deps.log.tip(draft.chatId))?.seq ?? (await deps.projectedTip(draft.chatId));
+  const { floor, isNew } = await deps.log.keepFloor(draft, tip, visibleUntil(deps, deps.now()));
+  // A floor is kept before anything is stored: where it was not there yet, no attempt can have stored this one.
+  if (isNew && shown && proves(deps, draft, shown)) return success({ floor, tip: shown });
+  return await findTip(deps, draft, floor);
+}
+
+/** True where what was shown up to an entry is enough to begin with: all else, the write itself finds. */
+const proves = (deps: AppendDependencies, { replyTo = 0 }: Draft, entry: Entry): boolean =>
+  isFresh(deps, entry) && replyTo <= entry.seq;
+
+const isFresh = ({ now }: AppendDependencies, entry: Entry): boolean => now() - entry.sentAt < slotKeptMs;
+
+interface Walk {
+  readonly first?: Entry;
+  readonly last?: Entry;
+}
+
+/** Reads strongly from `seq` to the end of the log, looking for an earlier attempt's entry. */
 async function lookThrough(
   { log }: AppendDependencies,
   draft: Draft,
   floor: number,
   seq: number,
-): Promise<Outcome<{ found: MessageEntry } | Walk>> {
+): Promise<Outcome<Found | Walk>> {
   let first: Entry | undefined;
-  let last: Tip | undefined;
+  let last: Entry | undefined;
   for (let from = seq; ; from = (last?.seq ?? from) + 1) {
     const { entries, more } = await log.readFrom(draft.chatId, from);
-    const found = entries.find((entry): entry is MessageEntry => isSameMessage(entry, draft));
+    const found = findIn(entries, draft);
     if (found) return success({ found });
     first ??= entries[0];
     last = entries.at(-1) ?? last;
@@ -111,47 +214,50 @@ async function lookThrough(
   }
 }
 
-const isSameMessage = (entry: Entry, draft: Draft): boolean =>
+const findIn = (entries: readonly Entry[], draft: Draft): MessageEntry | undefined =>
+  entries.find((entry) => isSameMessage(entry, draft));
+
+/** True for the entry of this very message, by whatever attempt. */
+export const isSameMessage = (
+  entry: Entry,
+  draft: Pick<Draft, "clientMessageId" | "userId">,
+): entry is MessageEntry =>
   entry.kind === "message" &&
   entry.clientMessageId === draft.clientMessageId &&
   entry.userId === draft.userId;
 
-/** The tip when this clientMessageId was first seen, kept so that every later attempt starts there too. */
-async function floorOfFirstAttempt(deps: AppendDependencies, draft: Draft): Promise<number> {
-  const tip = (await deps.log.tip(draft.chatId))?.seq ?? (await deps.projectedTip(draft.chatId));
-  return await deps.log.keepFloor(draft, tip, visibleUntil(deps, deps.now()));
-}
-
 /**
- * The end of the log, proved by an unbroken reading from the floor's own entry on. Where that entry is not there,
- * the chat is new, or time to live has removed it, or it never was: a floor that never was would tear a hole, so
- * it is refused. The projection tells which, and must be asked before the log is read again: what was projected
- * in between may be this very message.
+ * The end of the log, proved by an unbroken reading from the floor's own entry to a fresh one. Where that entry
+ * is not there, the chat is new, or time to live has removed it, or it never was: a floor that never was would
+ * tear a hole, so it is refused; behind an old entry, slots may have been freed. The projection tells which, and
+ * must be asked before the log is read again: what was projected in between may be this very message.
  */
-async function findTip(
-  deps: AppendDependencies,
-  draft: Draft,
-  floor: number,
-): Promise<Outcome<{ found: MessageEntry } | { tip: Tip }>> {
+async function findTip(deps: AppendDependencies, draft: Draft, floor: number): Promise<Outcome<Found | End>> {
   const walk = await lookThrough(deps, draft, floor, floor);
   if (!walk.ok) return walk;
   if ("found" in walk.value) return success({ found: walk.value.found });
-  if (walk.value.last && walk.value.first?.seq === Math.max(floor, 1))
-    return success({ tip: walk.value.last });
+  const { first, last } = walk.value;
+  if (last && first?.seq === Math.max(floor, 1) && isFresh(deps, last)) return success({ floor, tip: last });
 
   const projected = await deps.projectedTip(draft.chatId);
   const again = await lookThrough(deps, draft, floor, floor);
   if (!again.ok) return again;
   if ("found" in again.value) return success({ found: again.value.found });
-  const last = again.value.last ?? { seq: 0, sentAt: 0 };
-  const seq = Math.max(last.seq, projected);
+  const end = again.value.last ?? { seq: 0, sentAt: 0 };
+  const seq = Math.max(end.seq, projected);
   // The log of a group begins with its making: as long as that has not come to its end, there is no group.
   if (seq === 0 && isGroupId(draft.chatId)) return failure("not_found", "chatId: no such chat");
   if (seq < floor) return failure("bad_request", "after: the chat has no entry with this seq");
-  return success({ tip: { seq, sentAt: last.sentAt } });
+  return success({ floor, tip: { seq, sentAt: end.sentAt } });
 }
 
-function place(deps: AppendDependencies, draft: Draft, tip: Tip): MessageEntry {
+/** The draft as the entry behind a tip. */
+export function place(
+  deps: Pick<AppendDependencies, "now" | "newId" | "retentionMs">,
+  draft: Draft,
+  tip: Tip,
+  lane: Lane,
+): MessageEntry {
   // Never less than the entry before: clocks of different machines differ, and seq is the order.
   const sentAt = Math.max(deps.now(), tip.sentAt);
   const until = visibleUntil(deps, sentAt);
@@ -165,11 +271,13 @@ function place(deps: AppendDependencies, draft: Draft, tip: Tip): MessageEntry {
     deviceId: draft.deviceId,
     text: draft.text,
     sentAt,
-    lane: "streams",
+    lane,
     ...(draft.replyTo === undefined ? {} : { replyTo: draft.replyTo }),
     ...(until === undefined ? {} : { visibleUntil: until }),
   };
 }
 
-const visibleUntil = ({ retentionMs }: AppendDependencies, from: number): number | undefined =>
-  retentionMs === undefined ? undefined : from + retentionMs;
+const visibleUntil = (
+  { retentionMs }: Pick<AppendDependencies, "retentionMs">,
+  from: number,
+): number | undefined => (retentionMs === undefined ? undefined : from + retentionMs);

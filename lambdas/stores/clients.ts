@@ -1,6 +1,10 @@
-/** Clients: the devices of each user, and the connection that each has now. Key userId, deviceId. */
+/**
+ * Clients: the devices of each user, and the connection that each has now. Key userId, deviceId. Beside them lies
+ * the user's bucket of [SND6], under a name that no device can have, so that one query reads both.
+ */
 import {
   GetItemCommand,
+  PutItemCommand,
   QueryCommand,
   UpdateItemCommand,
   type DynamoDBClient,
@@ -15,6 +19,7 @@ import {
   s,
   text,
 } from "./attributes.ts";
+import type { Bucket } from "../log/send-rate.ts";
 import type { DeviceKey } from "./inbox.ts";
 
 export interface Connection {
@@ -47,16 +52,51 @@ export class ClientsStore {
     return Item && toDevice(Item);
   }
 
+  /** A user's devices, eventually consistent: perhaps as they were a moment ago. */
   async devicesOf(userId: string): Promise<Device[]> {
-    const { Items } = await this.#client.send(
+    return (await this.sendersOf(userId)).devices;
+  }
+
+  /** A user's devices and bucket, eventually consistent. */
+  async sendersOf(userId: string): Promise<{ devices: Device[]; bucket?: Bucket }> {
+    const { Items = [] } = await this.#client.send(
       new QueryCommand({
         TableName: this.#table,
         KeyConditionExpression: "userId = :user",
         ExpressionAttributeValues: { ":user": s(userId) },
-        ConsistentRead: true,
       }),
     );
-    return (Items ?? []).map(toDevice);
+    const bucket = Items.find(isBucket);
+    return {
+      devices: Items.filter((item) => !isBucket(item)).map(toDevice),
+      ...(bucket && { bucket: toBucket(bucket) }),
+    };
+  }
+
+  /** Changes a user's bucket; gives up where others change it at the same moment, again and again. */
+  async changeBucket(
+    userId: string,
+    seen: Bucket | undefined,
+    change: (bucket: Bucket | undefined) => Bucket,
+  ): Promise<void> {
+    let current = seen;
+    for (let attempt = 0; attempt < 3; attempt += 1) {
+      const next = change(current);
+      const put = new PutItemCommand({
+        TableName: this.#table,
+        Item: { ...bucketKey(userId), messages: n(next.messages), since: n(next.since) },
+        ConditionExpression: current
+          ? "messages = :messages AND since = :since"
+          : "attribute_not_exists(userId)",
+        ...(current && {
+          ExpressionAttributeValues: { ":messages": n(current.messages), ":since": n(current.since) },
+        }),
+        ReturnValuesOnConditionCheckFailure: "ALL_OLD",
+      });
+      const refused = await refusedByCondition(this.#client.send(put));
+      if (refused === undefined) return;
+      current = refused === true ? undefined : toBucket(refused);
+    }
   }
 
   /** Gives the device a connection, if it still has the one that the caller saw. False when it has another. */
@@ -106,6 +146,17 @@ export class ClientsStore {
 }
 
 const key = ({ userId, deviceId }: DeviceKey): Item => ({ userId: s(userId), deviceId: s(deviceId) });
+
+const bucketName = "#sendRate";
+
+const bucketKey = (userId: string): Item => ({ userId: s(userId), deviceId: s(bucketName) });
+
+const isBucket = (item: Item): boolean => item["deviceId"]?.S === bucketName;
+
+const toBucket = (item: Item): Bucket => ({
+  messages: number(item, "messages"),
+  since: number(item, "since"),
+});
 
 function toDevice(item: Item): Device {
   const connectionId = optionalText(item, "connectionId");

@@ -3,7 +3,16 @@
  * behind the cursor is the device's inbox (docs/adr/0003). Key device (user and deviceId), chatId.
  */
 import { QueryCommand, UpdateItemCommand, type DynamoDBClient } from "@aws-sdk/client-dynamodb";
-import { batchGet, type Item, n, number, refusedByCondition, s, text } from "./attributes.ts";
+import {
+  batchGet,
+  type Consistency,
+  type Item,
+  n,
+  number,
+  refusedByCondition,
+  s,
+  text,
+} from "./attributes.ts";
 
 export interface DeviceKey {
   readonly userId: string;
@@ -19,19 +28,28 @@ export class InboxStore {
     this.#table = table;
   }
 
-  /** Raises a cursor; a lower one changes nothing. [DLV2] */
+  /** Raises a cursor, or makes it; a lower one changes nothing. [DLV2] */
   async acknowledge(device: DeviceKey, chatId: string, seq: number): Promise<void> {
-    await refusedByCondition(
-      this.#client.send(
-        new UpdateItemCommand({
-          TableName: this.#table,
-          Key: key(device, chatId),
-          UpdateExpression: "SET ackedSeq = :seq",
-          ConditionExpression: "attribute_not_exists(ackedSeq) OR ackedSeq < :seq",
-          ExpressionAttributeValues: { ":seq": n(seq) },
-        }),
-      ),
-    );
+    await this.#raise(device, chatId, seq, "attribute_not_exists(ackedSeq) OR ackedSeq < :seq");
+  }
+
+  /** Raises a cursor that is there; a lower one changes nothing. False when there is none. [DLV2] */
+  async raise(device: DeviceKey, chatId: string, seq: number): Promise<boolean> {
+    return (await this.#raise(device, chatId, seq, "ackedSeq < :seq")) !== "absent";
+  }
+
+  async #raise(device: DeviceKey, chatId: string, seq: number, condition: string) {
+    const update = new UpdateItemCommand({
+      TableName: this.#table,
+      Key: key(device, chatId),
+      UpdateExpression: "SET ackedSeq = :seq",
+      ConditionExpression: condition,
+      ExpressionAttributeValues: { ":seq": n(seq) },
+      ReturnValuesOnConditionCheckFailure: "ALL_OLD",
+    });
+    const refused = await refusedByCondition(this.#client.send(update));
+    if (refused === undefined) return "raised";
+    return refused === true ? "absent" : "higher";
   }
 
   /** The cursors of a device in the chats from one to another, both included, by chatId. */
@@ -55,12 +73,13 @@ export class InboxStore {
   }
 
   /** Up to where each of these devices has acknowledged a chat; 0 where it never did. */
-  async cursorsOf(devices: readonly DeviceKey[], chatId: string): Promise<(device: DeviceKey) => number> {
-    const items = await batchGet(
-      this.#client,
-      this.#table,
-      devices.map((device) => key(device, chatId)),
-    );
+  async cursorsOf(
+    devices: readonly DeviceKey[],
+    chatId: string,
+    consistency: Consistency,
+  ): Promise<(device: DeviceKey) => number> {
+    const keys = devices.map((device) => key(device, chatId));
+    const items = await batchGet(this.#client, this.#table, keys, undefined, consistency);
     const cursors = new Map(items.map((item) => [text(item, "device"), number(item, "ackedSeq")]));
     return (device) => cursors.get(partition(device)) ?? 0;
   }

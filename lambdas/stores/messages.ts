@@ -3,17 +3,34 @@
  * fan-out. Beside them lie the floors of sends without `after` ([SND4]), each in a partition of its own (they
  * have no `kind`, which is how the stream's filter leaves them out).
  */
-import { PutItemCommand, QueryCommand, type DynamoDBClient } from "@aws-sdk/client-dynamodb";
-import type { AppendLog } from "../log/append.ts";
+import {
+  PutItemCommand,
+  QueryCommand,
+  TransactionCanceledException,
+  TransactionConflictException,
+  TransactWriteItemsCommand,
+  type DynamoDBClient,
+} from "@aws-sdk/client-dynamodb";
+import { type AppendLog, slotKeptMs } from "../log/append.ts";
 import type { ChatChange } from "../../protocol/frames.ts";
 import type { ChangeEntry, Entry, Lane, MessageEntry } from "../log/entry.ts";
-import { batchGet, type Item, n, number, optionalNumber, refusedByCondition, s, text } from "./attributes.ts";
+import {
+  batchGet,
+  type Consistency,
+  type Item,
+  n,
+  number,
+  optionalNumber,
+  refusedByCondition,
+  s,
+  text,
+} from "./attributes.ts";
 
 /**
  * Seconds by which time to live outlasts what clients may see. An expired slot must not be freed while the
  * projection of the chat's tip may still lag behind it; streams keep a day, so a week is ample.
  */
-const ttlSlackSec = 7 * 86_400;
+const ttlSlackSec = slotKeptMs / 1000;
 
 export interface LogPosition {
   readonly chatId: string;
@@ -34,6 +51,11 @@ export class MessagesStore implements AppendLog {
     return await this.#read(chatId, "seq >= :bound", seq, true, limit);
   }
 
+  /** From `seq` on, eventually consistent, at half the price: perhaps without the newest entries. */
+  async glimpseFrom(chatId: string, seq: number): Promise<{ entries: Entry[]; more: boolean }> {
+    return await this.#read(chatId, "seq >= :bound", seq, true, undefined, "eventual");
+  }
+
   /** Up to `limit` entries below `seq`, newest first, read strongly. */
   async readBack(chatId: string, below: number, limit: number): Promise<{ entries: Entry[]; more: boolean }> {
     return await this.#read(chatId, "seq < :bound", below, false, limit);
@@ -44,14 +66,27 @@ export class MessagesStore implements AppendLog {
     return (await this.readBack(chatId, Number.MAX_SAFE_INTEGER, 1)).entries[0];
   }
 
+  /** The last entry of the chat, eventually consistent: perhaps an earlier one. */
+  async glimpseTip(chatId: string): Promise<Entry | undefined> {
+    const newest = Number.MAX_SAFE_INTEGER;
+    return (await this.#read(chatId, "seq < :bound", newest, false, 1, "eventual")).entries[0];
+  }
+
   /** The entries in these slots, those that are there. */
   async getMany(slots: readonly LogPosition[]): Promise<Entry[]> {
     return (await batchGet(this.#client, this.#table, slots.map(slotKey))).map(toEntry);
   }
 
-  /** Which of these slots hold an entry. A log has no holes: an empty slot is the end of its chat's log. */
-  async occupied(slots: readonly LogPosition[]): Promise<(slot: LogPosition) => boolean> {
-    const items = await batchGet(this.#client, this.#table, slots.map(slotKey), ["chatId", "seq"]);
+  /**
+   * Which of these slots hold an entry. A log has no holes: an empty slot is the end of its chat's log, if the
+   * read was strong.
+   */
+  async occupied(
+    slots: readonly LogPosition[],
+    consistency: Consistency = "strong",
+  ): Promise<(slot: LogPosition) => boolean> {
+    const keys = slots.map(slotKey);
+    const items = await batchGet(this.#client, this.#table, keys, ["chatId", "seq"], consistency);
     const found = new Set(items.map((item) => `${text(item, "chatId")} ${number(item, "seq")}`));
     return ({ chatId, seq }) => found.has(`${chatId} ${seq}`);
   }
@@ -63,7 +98,35 @@ export class MessagesStore implements AppendLog {
       Item: toItem(entry),
       ConditionExpression: "attribute_not_exists(chatId)",
     });
-    return (await refusedByCondition(this.#client.send(put))) === undefined;
+    try {
+      return (await refusedByCondition(this.#client.send(put))) === undefined;
+    } catch (error) {
+      // A combined append is writing there: lost, or free again in a moment.
+      if (error instanceof TransactionConflictException) return false;
+      throw error;
+    }
+  }
+
+  /** Stores the entries, 100 at most, if all their slots are free; all of them or none. */
+  async putAllIfFree(entries: readonly Entry[]): Promise<boolean> {
+    const transaction = new TransactWriteItemsCommand({
+      TransactItems: entries.map((entry) => ({
+        Put: {
+          TableName: this.#table,
+          Item: toItem(entry),
+          ConditionExpression: "attribute_not_exists(chatId)",
+        },
+      })),
+    });
+    try {
+      await this.#client.send(transaction);
+      return true;
+    } catch (error) {
+      if (!(error instanceof TransactionCanceledException)) throw error;
+      const codes = new Set(error.CancellationReasons?.map(({ Code }) => Code));
+      if (codes.has("ConditionalCheckFailed") || codes.has("TransactionConflict")) return false;
+      throw error;
+    }
   }
 
   /**
@@ -74,7 +137,7 @@ export class MessagesStore implements AppendLog {
     { chatId, userId, clientMessageId }: { chatId: string; userId: string; clientMessageId: string },
     floor: number,
     visibleUntil?: number,
-  ): Promise<number> {
+  ): Promise<{ floor: number; isNew: boolean }> {
     const put = new PutItemCommand({
       TableName: this.#table,
       Item: {
@@ -87,9 +150,9 @@ export class MessagesStore implements AppendLog {
       ReturnValuesOnConditionCheckFailure: "ALL_OLD",
     });
     const kept = await refusedByCondition(this.#client.send(put));
-    if (kept === undefined) return floor;
+    if (kept === undefined) return { floor, isNew: true };
     if (kept === true) throw new Error("the store refused a floor without showing the kept one");
-    return number(kept, "floor");
+    return { floor: number(kept, "floor"), isNew: false };
   }
 
   /**
@@ -131,14 +194,21 @@ export class MessagesStore implements AppendLog {
     return { entries, others };
   }
 
-  async #read(chatId: string, condition: string, bound: number, forward: boolean, limit?: number) {
+  async #read(
+    chatId: string,
+    condition: string,
+    bound: number,
+    forward: boolean,
+    limit?: number,
+    consistency: Consistency = "strong",
+  ) {
     const { Items, LastEvaluatedKey } = await this.#client.send(
       new QueryCommand({
         TableName: this.#table,
         KeyConditionExpression: `chatId = :chat AND ${condition}`,
         ExpressionAttributeValues: { ":chat": s(chatId), ":bound": n(bound) },
         ScanIndexForward: forward,
-        ConsistentRead: true,
+        ConsistentRead: consistency === "strong",
         ...(limit === undefined ? {} : { Limit: limit }),
       }),
     );
@@ -218,8 +288,5 @@ function toChange(item: Item): ChatChange {
   return { type, name: text(item, "name"), members: number(item, "members") };
 }
 
-/** The parts of a stream's new image that decide who hears of the entry. */
-export function newEntryOf(image: object | undefined): Pick<Entry, "chatId" | "seq" | "userId" | "deviceId"> {
-  const { chatId, seq, userId, deviceId } = toEntry((image ?? {}) as Item);
-  return { chatId, seq, userId, deviceId };
-}
+/** The entry of a stream's new image. */
+export const entryOf = (image: object | undefined): Entry => toEntry((image ?? {}) as Item);

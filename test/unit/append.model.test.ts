@@ -1,6 +1,13 @@
 import { expect, test } from "vitest";
-import { append, type AppendDependencies, type AppendLog, type Draft } from "../../lambdas/log/append.ts";
-import type { Entry } from "../../lambdas/log/entry.ts";
+import {
+  append,
+  type AppendDependencies,
+  type AppendLog,
+  type Draft,
+  slotKeptMs,
+} from "../../lambdas/log/append.ts";
+import { appendBatch } from "../../lambdas/log/append-batch.ts";
+import type { Entry, MessageEntry } from "../../lambdas/log/entry.ts";
 import { type Actor, everyInterleaving, type Step } from "./interleavings.ts";
 
 /** The shared world: one chat's log as DynamoDB keeps it, and the tip that was projected from it. */
@@ -8,8 +15,11 @@ class World {
   readonly slots = new Map<number, Entry>();
   readonly floors = new Map<string, number>();
   /** Every entry that was ever stored, for the check: time to live takes slots away. */
-  readonly stored: Entry[] = [];
+  readonly stored: MessageEntry[] = [];
   projected = 0;
+  /** What eventually consistent reads show: the log as it was when this was last brought up to date. */
+  shown: Entry[] = [];
+  now = 1_000;
 
   get tip(): number {
     return Math.max(0, ...this.slots.keys());
@@ -23,14 +33,24 @@ class World {
   putIfFree(entry: Entry): boolean {
     if (this.slots.has(entry.seq)) return false;
     this.slots.set(entry.seq, entry);
-    this.stored.push(entry);
+    if (entry.kind === "message") this.stored.push(entry);
     return true;
   }
 
-  keepFloor(key: string, floor: number): number {
-    const kept = this.floors.get(key) ?? floor;
-    this.floors.set(key, kept);
-    return kept;
+  putAllIfFree(entries: readonly Entry[]): boolean {
+    if (entries.some(({ seq }) => this.slots.has(seq))) return false;
+    for (const entry of entries) this.putIfFree(entry);
+    return true;
+  }
+
+  showAll(): void {
+    this.shown = [...this.slots.values()].sort((a, b) => a.seq - b.seq);
+  }
+
+  keepFloor(key: string, floor: number): { floor: number; isNew: boolean } {
+    const kept = this.floors.get(key);
+    this.floors.set(key, kept ?? floor);
+    return { floor: kept ?? floor, isNew: kept === undefined };
   }
 }
 
@@ -50,6 +70,9 @@ function dependencies(world: World, step: Step, log: Partial<AppendLog> = {}): A
   return {
     log: {
       readFrom: async (_, seq) => await step(() => world.readFrom(seq, 2)),
+      glimpseFrom: async (_, seq) =>
+        await step(() => ({ entries: world.shown.filter((entry) => entry.seq >= seq), more: false })),
+      glimpseTip: async () => await step(() => world.shown.at(-1)),
       tip: async () => await step(() => world.slots.get(world.tip)),
       putIfFree: async (entry) => await step(() => world.putIfFree(entry)),
       keepFloor: async ({ clientMessageId }, floor) =>
@@ -57,12 +80,20 @@ function dependencies(world: World, step: Step, log: Partial<AppendLog> = {}): A
       ...log,
     },
     projectedTip: async () => await step(() => world.projected),
-    now: () => 1_000,
+    now: () => world.now,
     newId: () => `id ${(ids += 1)}`,
     pause: async () => {},
     random: () => 0,
   };
 }
+
+const terms = { admission: Promise.resolve({ ok: true, value: "direct" } as const), slotsToLose: 64 };
+
+/** Eventually consistent reads catch up, at any moment or never. */
+const replica = (world: World): Actor => ({
+  name: "replica",
+  run: async (step) => await step(() => world.showAll()),
+});
 
 interface Answer {
   readonly clientMessageId: string;
@@ -80,19 +111,21 @@ function sender(
     name,
     mayCrash,
     run: async (step) => {
-      const outcome = await append(dependencies(world, step, log?.(step)), message);
-      if (outcome.ok) answers.push({ clientMessageId: message.clientMessageId, seq: outcome.value.seq });
-      else throw new Error(`${name} was refused: ${outcome.error.message}`);
+      const outcome = await append(dependencies(world, step, log?.(step)), message, terms);
+      if (!outcome.ok) throw new Error(`${name} was refused: ${outcome.error.message}`);
+      if (outcome.value.kind === "contended") throw new Error(`${name} lost every slot`);
+      answers.push({ clientMessageId: message.clientMessageId, seq: outcome.value.entry.seq });
     },
   };
 }
 
 const seed = (world: World, count: number) => {
   for (let seq = 1; seq <= count; seq += 1) {
-    const before = draft(`before ${seq}`);
-    world.putIfFree({ ...before, kind: "message", seq, messageId: `m${seq}`, sentAt: seq });
+    const { replyTo: _, ...before } = draft(`before ${seq}`);
+    world.putIfFree({ ...before, kind: "message", seq, messageId: `m${seq}`, sentAt: seq, lane: "direct" });
   }
   world.projected = count;
+  world.showAll();
 };
 
 /** What must hold at the end of every order. */
@@ -117,8 +150,10 @@ const scenario =
     return {
       actors: [
         sender("first", world, answers, draft("mine", after), attempt),
-        sender("second", world, answers, draft("mine", after), attempt),
+        // Which of the two dies makes no difference; without after there are enough orders already.
+        sender("second", world, answers, draft("mine", after), { ...attempt, mayCrash: after !== undefined }),
         sender("rival", world, answers, draft("rival", seeded)),
+        replica(world),
       ],
       check: (trace: readonly string[]) => check(world, answers, trace),
     };
@@ -156,35 +191,36 @@ test("[SND3] [SND4] the first message of a chat, while its head is projected: ev
   expect(orders).toBeGreaterThan(100);
 });
 
-test("[SND3] [SND4] a log that expires meanwhile: no seq is used twice", async () => {
+test.each([
+  ["two attempts with after", 2, 2],
+  ["one attempt without after, and its death", undefined, 1],
+])("[SND3] [SND4] a log that expires during %s: no seq is used twice", async (_, after, attempts) => {
   const orders = await everyInterleaving(() => {
     const world = new World();
     seed(world, 2);
+    world.now = slotKeptMs + 10;
     const answers: Answer[] = [];
-    const expiry: Actor = {
-      name: "expiry",
-      run: async (step) => {
-        await step(() => world.slots.delete(1));
-        await step(() => world.slots.delete(2));
-      },
-    };
+    // In any order: the older entry may be the one that is left.
+    const expiry = (seq: number): Actor => ({
+      name: `expiry of ${seq}`,
+      run: async (step) => await step(() => void world.slots.delete(seq)),
+    });
+    const senders = Array.from({ length: attempts }, (_, at) =>
+      sender(`attempt ${at}`, world, answers, draft("mine", after), { mayCrash: attempts === 1 }),
+    );
     return {
-      actors: [
-        sender("first", world, answers, draft("mine"), { mayCrash: true }),
-        sender("second", world, answers, draft("mine")),
-        expiry,
-      ],
+      actors: [...senders, expiry(1), expiry(2)],
       check: (trace) => check(world, answers, trace),
     };
   });
-  expect(orders).toBeGreaterThan(1_000);
+  expect(orders).toBeGreaterThan(200);
 });
 
 test("[SND1] an after that never was is refused, and leaves no hole", async () => {
   const world = new World();
   seed(world, 3);
   const step: Step = async (action) => await Promise.resolve(action());
-  const outcome = await append(dependencies(world, step), draft("mine", 7));
+  const outcome = await append(dependencies(world, step), draft("mine", 7), terms);
   expect(outcome).toMatchObject({
     ok: false,
     error: { code: "bad_request", message: expect.stringMatching(/^after:/) },
@@ -204,6 +240,7 @@ test("the checker finds a log without its condition, and a floor that is not kep
         sender("first", made, answers, draft("mine", after), { log, mayCrash: true }),
         sender("second", made, answers, draft("mine", after), { log }),
         sender("rival", made, answers, draft("rival", 1)),
+        replica(made),
       ],
       check: (trace: readonly string[]) => check(made, answers, trace),
     };
@@ -212,13 +249,41 @@ test("the checker finds a log without its condition, and a floor that is not kep
     putIfFree: async (entry) =>
       await step(() => {
         worldOf.current.slots.set(entry.seq, entry);
-        worldOf.current.stored.push(entry);
+        if (entry.kind === "message") worldOf.current.stored.push(entry);
         return true;
       }),
   });
   const forgetful = (step: Step): Partial<AppendLog> => ({
-    keepFloor: async (_, floor) => await step(() => floor),
+    keepFloor: async (_, floor) => await step(() => ({ floor, isNew: true })),
   });
   await expect(everyInterleaving(begin(unconditional, 1))).rejects.toThrow(/a seq used twice|stored twice/);
   await expect(everyInterleaving(begin(forgetful))).rejects.toThrow(/stored twice/);
+});
+
+test("[SND3] [SND4] a combined append of two drafts, one of which its sender tries again: every order stores once", async () => {
+  const orders = await everyInterleaving(() => {
+    const world = new World();
+    seed(world, 1);
+    const answers: Answer[] = [];
+    const combined: Actor = {
+      name: "combined",
+      mayCrash: true,
+      run: async (step) => {
+        const { log, ...rest } = dependencies(world, step);
+        const putAllIfFree = async (entries: readonly Entry[]) =>
+          await step(() => world.putAllIfFree(entries));
+        const drafts = [draft("mine", 1), draft("other", 1)].map((one) => ({ ...one, seen: 1 }));
+        const outcomes = await appendBatch({ ...rest, log: { ...log, putAllIfFree } }, chatId, drafts);
+        for (const [at, outcome] of outcomes.entries()) {
+          if (!outcome.ok) throw new Error(outcome.error.message);
+          answers.push({ clientMessageId: drafts[at]?.clientMessageId ?? "", seq: outcome.value.seq });
+        }
+      },
+    };
+    return {
+      actors: [combined, sender("again", world, answers, draft("mine", 1), { mayCrash: true })],
+      check: (trace) => check(world, answers, trace),
+    };
+  });
+  expect(orders).toBeGreaterThan(20);
 });

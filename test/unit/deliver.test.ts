@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { deliver, type DeliverDependencies } from "../../lambdas/delivery/deliver.ts";
 import { entriesPerJob, fanOut, recipientsPerJob } from "../../lambdas/delivery/fan-out.ts";
-import type { DeliveryJob, PreviewNotice, Recipient } from "../../lambdas/delivery/job.ts";
+import type { DeliveryJob, Recipient } from "../../lambdas/delivery/job.ts";
 import type { Entry } from "../../lambdas/log/entry.ts";
 import type { Device } from "../../lambdas/stores/clients.ts";
 
@@ -22,6 +22,7 @@ const entry = (seq: number, userId = "alice", visibleUntil?: number): Entry => (
   userId,
   deviceId: "phone",
   text: `text ${seq}`,
+  lane: "streams",
   sentAt: now,
   ...(visibleUntil !== undefined && { visibleUntil }),
 });
@@ -57,27 +58,46 @@ function world(
 
 test("[DLV1] each connection gets the job's entries in the order of seq, and none that it sent itself", async () => {
   const { deps, posted } = world([entry(3), entry(1, "bob"), entry(2)]);
-  await deliver(deps, { chatId: "chat", seqs: [1, 2, 3], to: [recipient("alice"), recipient("bob")] });
+  await deliver(deps, { chatId: "chat", seqs: [1, 2, 3], to: [recipient("alice"), recipient("bob")] }, true);
   expect(posted.filter((line) => line.startsWith("bob"))).toEqual(["bob 2", "bob 3"]);
   expect(posted.filter((line) => line.startsWith("alice"))).toEqual(["alice 1"]);
 });
 
-test("[DLV2] what a device has acknowledged is not pushed, [CON8] nor anything past its token's end", async () => {
-  const { deps, posted } = world([entry(1), entry(2)], {}, { bob: 1 });
-  const expired = recipient("carol", now / 1000);
-  await deliver(deps, { chatId: "chat", seqs: [1, 2], to: [recipient("bob"), expired] });
-  expect(posted).toEqual(["bob 2"]);
+test.each([
+  ["of a second try", 0, {}, false],
+  ["of a job that goes again", 0, { again: true }, true],
+  ["of entries that are no news any more", 2_000, {}, true],
+])(
+  "[DLV2] what a device has acknowledged is not pushed by a job %s, [CON8] nor anything past its token's end",
+  async (_, ageMs, again, isFirstTry) => {
+    const { deps, posted } = world([entry(1), entry(2)], {}, { bob: 1 });
+    const expired = recipient("carol", now / 1000);
+    const aged = { ...deps, now: () => now + ageMs };
+    await deliver(
+      aged,
+      { chatId: "chat", seqs: [1, 2], to: [recipient("bob"), expired], ...again },
+      isFirstTry,
+    );
+    expect(posted).toEqual(["bob 2"]);
+  },
+);
+
+test("[DLV1] the first push of news reads no cursor", async () => {
+  const { deps, posted } = world([entry(1)]);
+  const blind = { ...deps, cursors: async () => await Promise.reject(new Error("a cursor was read")) };
+  await deliver(blind, { chatId: "chat", seqs: [1], to: [recipient("bob")] }, true);
+  expect(posted).toEqual(["bob 1"]);
 });
 
 test("[DLV1] what has expired meanwhile is not pushed", async () => {
   const { deps, posted } = world([entry(1, "alice", now), entry(2)]);
-  await deliver(deps, { chatId: "chat", seqs: [1, 2, 9], to: [recipient("bob")] });
+  await deliver(deps, { chatId: "chat", seqs: [1, 2, 9], to: [recipient("bob")] }, true);
   expect(posted).toEqual(["bob 2"]);
 });
 
 test("[DLV5] a dead connection is forgotten unless it may still be in its handshake; the others have the entry", async () => {
   const { deps, posted, forgotten, jobs } = world([entry(1)], { bob: "gone" });
-  await deliver(deps, { chatId: "chat", seqs: [1], to: [recipient("bob"), recipient("carol")] });
+  await deliver(deps, { chatId: "chat", seqs: [1], to: [recipient("bob"), recipient("carol")] }, true);
   expect(posted).toEqual(["carol 1"]);
   expect(forgotten).toEqual([{ userId: "bob", connectedBefore: now - 30_000 }]);
   expect(jobs).toEqual([]);
@@ -85,21 +105,20 @@ test("[DLV5] a dead connection is forgotten unless it may still be in its handsh
 
 test("[DLV5] who failed is tried again by itself; nobody else is told twice", async () => {
   const { deps, posted, jobs } = world([entry(1), entry(2)], { bob: "busy" });
-  await deliver(deps, { chatId: "chat", seqs: [1, 2], to: [recipient("bob"), recipient("carol")] });
+  await deliver(deps, { chatId: "chat", seqs: [1, 2], to: [recipient("bob"), recipient("carol")] }, true);
   expect(posted).toEqual(["carol 1", "carol 2"]);
-  expect(jobs).toEqual([{ chatId: "chat", seqs: [1, 2], to: [recipient("bob")] }]);
+  expect(jobs).toEqual([{ chatId: "chat", seqs: [1, 2], to: [recipient("bob")], again: true }]);
 });
 
 test("[DLV6] a job that reaches nobody fails, so that its queue tries it again and sets it aside in the end", async () => {
   const { deps, jobs } = world([entry(1)], { bob: "busy", carol: "busy" });
   const job = { chatId: "chat", seqs: [1], to: [recipient("bob"), recipient("carol")] };
-  await expect(deliver(deps, job)).rejects.toThrow("none of 2 connections");
+  await expect(deliver(deps, job, true)).rejects.toThrow("none of 2 connections");
   expect(jobs).toEqual([]);
 });
 
-test("[DLV1] fan-out: connected devices of all members but a lone sender, in jobs of bounded size; one notice a chat", async () => {
+test("[DLV1] fan-out: connected devices of all members but a lone sender, in jobs of bounded size", async () => {
   const jobs: DeliveryJob[] = [];
-  const notices: PreviewNotice[] = [];
   const device = (userId: string, deviceId: string, tokenExpiresAt = later): Device => ({
     userId,
     deviceId,
@@ -117,12 +136,11 @@ test("[DLV1] fan-out: connected devices of all members but a lone sender, in job
       membersOf: async () => ["alice", "bob", "crowd"],
       devicesOf: async (userId) => devices[userId] ?? [],
       sendJobs: async (sent) => void jobs.push(...sent),
-      sendNotices: async (sent) => void notices.push(...sent),
       now: () => now,
     },
     seqs.toReversed().map((seq) => ({ chatId: "chat", seq, userId: "alice", deviceId: "phone" })),
+    false,
   );
-  expect(notices).toEqual([{ chatId: "chat", seq: entriesPerJob + 1 }]);
   expect(jobs.map((job) => [job.seqs.length, job.to.length])).toEqual([
     [entriesPerJob, recipientsPerJob],
     [entriesPerJob, 6],

@@ -1,0 +1,44 @@
+/**
+ * [DLV1] [DLV4] [LST2] What follows each stored entry a second later, whatever became of the function that stored
+ * it. The chat's head takes it in; and where the direct lane was to bring it, each connected device that has not
+ * acknowledged it by now gets a job of its own. The job waits a moment longer, looks at the device's cursor
+ * again, and only then pushes: so a device that acknowledges within a second is told once.
+ */
+import { chunks } from "../chunks.ts";
+import type { Entry } from "../log/entry.ts";
+import { isOwn } from "../log/entry.ts";
+import type { Chat } from "../stores/chats.ts";
+import type { DeviceKey } from "../stores/inbox.ts";
+import { devicesOfAll, entriesPerJob, type FanOutDependencies, jobsFor } from "./fan-out.ts";
+import { connectionsOf } from "./recipients.ts";
+
+export interface SafetyNetDependencies extends FanOutDependencies {
+  /** Takes the entries into the chat's head; answers with the chat where that came with it. */
+  readonly takeIntoHead: (chatId: string, entries: readonly Entry[]) => Promise<Chat | undefined>;
+  readonly cursors: (devices: readonly DeviceKey[], chatId: string) => Promise<(device: DeviceKey) => number>;
+}
+
+/** Follows up new entries of one chat. Rejects when any of it could not be done. */
+export async function followUp(
+  deps: SafetyNetDependencies,
+  chatId: string,
+  entries: readonly Entry[],
+): Promise<void> {
+  const chat = await deps.takeIntoHead(chatId, entries);
+  const direct = entries.filter(({ lane }) => lane === "direct").toSorted((a, b) => a.seq - b.seq);
+  const last = direct.at(-1);
+  if (!last) return;
+  const members = chat?.type === "direct" ? chat.participants : await deps.membersOf(chatId);
+  const connected = connectionsOf(await devicesOfAll(deps, members), deps.now()).filter((device) =>
+    direct.some((entry) => !isOwn(entry, device)),
+  );
+  if (connected.length === 0) return;
+  const cursorOf = await deps.cursors(connected, chatId);
+  const jobs = chunks(direct, entriesPerJob).flatMap((chunk) => {
+    const behind = connected.filter((device) =>
+      chunk.some((entry) => !isOwn(entry, device) && entry.seq > cursorOf(device)),
+    );
+    return jobsFor(chatId, chunk, behind, true);
+  });
+  if (jobs.length > 0) await deps.sendJobs(jobs);
+}

@@ -1,0 +1,77 @@
+/**
+ * The combined append of a hot chat: drafts of many senders put into the log together, by the one consumer that
+ * the chat's queue has at a time, where each by itself would mostly lose its slot to the others. [SND3] [SND4]
+ *
+ * It keeps the rule of append.ts: each draft's own attempt has looked from its floor to `seen`, this one looks
+ * from there to where it writes, and the writes are conditional, all or none. So a draft may also be appended
+ * by its sender's next attempt at the same moment, and either finds the other's entry.
+ */
+import { failure, type Outcome, success } from "../../protocol/errors.ts";
+import {
+  type AppendDependencies,
+  type AppendLog,
+  type Draft,
+  isSameMessage,
+  noSuchReply,
+  place,
+  type Tip,
+} from "./append.ts";
+import type { Entry, MessageEntry } from "./entry.ts";
+
+export interface AppendBatchDependencies extends Omit<AppendDependencies, "log" | "projectedTip"> {
+  readonly log: Pick<AppendLog, "readFrom"> & {
+    putAllIfFree(entries: readonly Entry[]): Promise<boolean>;
+  };
+}
+
+export interface SeenDraft extends Draft {
+  /** The message does not lie in the log from its floor up to here; an entry does, unless this is 0. */
+  readonly seen: number;
+}
+
+/** Rounds that rivals outside the queue may win before the drafts are given up with `unavailable`. */
+const maxRounds = 30;
+
+/** Stores the drafts of one chat, each once; the outcomes in the order of the drafts. */
+export async function appendBatch(
+  deps: AppendBatchDependencies,
+  chatId: string,
+  drafts: readonly SeenDraft[],
+): Promise<Outcome<MessageEntry>[]> {
+  const outcomes = new Map<string, Outcome<MessageEntry>>();
+  const open = new Map(drafts.map((draft) => [idOf(draft), draft]));
+  const settle = (id: string, outcome: Outcome<MessageEntry>) => {
+    outcomes.set(id, outcome);
+    open.delete(id);
+  };
+  let tip: Tip = { seq: Math.min(...drafts.map(({ seen }) => seen)), sentAt: 0 };
+  // The entry at the tip is read too, for its time.
+  let from = tip.seq;
+  for (let round = 0; open.size > 0 && round < maxRounds; round += 1) {
+    if (round > 0) await deps.pause(deps.random() * Math.min(5 * 2 ** round, 100));
+    for (let more = true; more;) {
+      const page = await deps.log.readFrom(chatId, from);
+      for (const entry of page.entries) {
+        for (const [id, draft] of open) if (isSameMessage(entry, draft)) settle(id, success(entry));
+        tip = entry;
+      }
+      from = tip.seq + 1;
+      more = page.more;
+    }
+    for (const [id, draft] of open) if ((draft.replyTo ?? 0) > tip.seq) settle(id, noSuchReply);
+    const placed: [id: string, entry: MessageEntry][] = [];
+    let last = tip;
+    for (const [id, draft] of open) {
+      const entry = place(deps, draft, last, "streams");
+      placed.push([id, entry]);
+      last = entry;
+    }
+    if (placed.length > 0 && (await deps.log.putAllIfFree(placed.map(([, entry]) => entry)))) {
+      for (const [id, entry] of placed) settle(id, success(entry));
+    }
+  }
+  const busy = failure("unavailable", "the chat is busy; send again", 250);
+  return drafts.map((draft) => outcomes.get(idOf(draft)) ?? busy);
+}
+
+const idOf = ({ userId, clientMessageId }: Draft): string => `${clientMessageId} ${userId}`;
