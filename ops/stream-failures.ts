@@ -101,7 +101,8 @@ async function eachMessage(
   work: (message: Message) => Promise<Outcome>,
 ): Promise<readonly Outcome[]> {
   const outcomes: Outcome[] = [];
-  const left: Message[] = [];
+  /** By id: one that a long run hands out again is known by it, though its receipt is new. */
+  const left = new Map<string, Message>();
   try {
     for (;;) {
       const { Messages = [] } = await sqs.send(
@@ -112,18 +113,19 @@ async function eachMessage(
           WaitTimeSeconds: WAIT_SEC,
         }),
       );
-      if (Messages.length === 0) return outcomes;
-      left.push(...Messages);
-      for (const message of Messages) {
+      const fresh = Messages.filter(({ MessageId = "" }) => !left.has(MessageId));
+      for (const message of Messages) left.set(message.MessageId ?? "", message);
+      if (fresh.length === 0) return outcomes;
+      for (const message of fresh) {
         const outcome = await work(message);
         outcomes.push(outcome);
         if (outcome.problem !== undefined) continue;
         await sqs.send(new DeleteMessageCommand({ QueueUrl: url, ReceiptHandle: message.ReceiptHandle }));
-        left.splice(left.indexOf(message), 1);
+        left.delete(message.MessageId ?? "");
       }
     }
   } finally {
-    for (const { ReceiptHandle } of left) {
+    for (const { ReceiptHandle } of left.values()) {
       const release = { QueueUrl: url, ReceiptHandle, VisibilityTimeout: 0 };
       // Best effort: it is visible again by itself in some minutes.
       await sqs.send(new ChangeMessageVisibilityCommand(release)).catch(() => {});

@@ -5,7 +5,9 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { JsonObject } from "../../local/contracts.ts";
+import { connectionTo } from "../../ops/outputs.ts";
 import { redrive } from "../../ops/redrive-command.ts";
+import { streamsEndpoint } from "../../ops/streams-client.ts";
 import { resourcesOf, startTestPlatform, type TestPlatform } from "../support/platform.ts";
 
 const DAY_MS = 24 * 3_600_000;
@@ -49,6 +51,12 @@ function withLogAndQueues(template: JsonObject): void {
       VisibilityTimeout: 30,
       RedrivePolicy: { deadLetterTargetArn: { "Fn::GetAtt": ["PushesDead", "Arn"] }, maxReceiveCount: 1 },
     }),
+    OrderedDead: queue({ FifoQueue: true }),
+    Ordered: queue({
+      FifoQueue: true,
+      ContentBasedDeduplication: true,
+      RedrivePolicy: { deadLetterTargetArn: { "Fn::GetAtt": ["OrderedDead", "Arn"] }, maxReceiveCount: 1 },
+    }),
     Failures: queue(),
     Retries: queue(),
   });
@@ -56,6 +64,8 @@ function withLogAndQueues(template: JsonObject): void {
     LogName: { Value: { Ref: "Log" } },
     PushesQueueUrl: { Value: { Ref: "Pushes" } },
     PushesDeadLetterQueueUrl: { Value: { Ref: "PushesDead" } },
+    OrderedQueueUrl: { Value: { Ref: "Ordered" } },
+    OrderedDeadLetterQueueUrl: { Value: { Ref: "OrderedDead" } },
     FanOutFailureQueueUrl: { Value: { Ref: "Failures" } },
     FanOutRetryQueueUrl: { Value: { Ref: "Retries" } },
   };
@@ -146,6 +156,17 @@ describe("[DLV6] redrive of dead letters", () => {
     expect(second).toMatchObject({ code: 0, rows: [["PushesDeadLetterQueue", "0", "0", "0"]] });
   });
 
+  test("moves those of a FIFO queue back in their order, also within the five minutes of deduplication", async () => {
+    for (const body of ["1", "2", "3"])
+      await sqs("SendMessage", "OrderedQueue", { MessageBody: body, MessageGroupId: "a" });
+    expect(await bodies("OrderedQueue")).toEqual(["1", "2", "3"]);
+    clockMs += 31_000;
+    expect(await receive("OrderedQueue")).toEqual([]);
+    const { code, rows } = await run("--queue", "OrderedDeadLetterQueue");
+    expect([code, rows]).toEqual([0, [["OrderedDeadLetterQueue", "3", "3", "0"]]]);
+    expect(await bodies("OrderedQueue")).toEqual(["1", "2", "3"]);
+  });
+
   test("moves more than one task's turn", async () => {
     await deadLetters(...Array.from({ length: 250 }, (_, index) => String(index)));
     expect(await run()).toMatchObject({ code: 0 });
@@ -160,6 +181,7 @@ describe("[DLV6] redrive of dead letters", () => {
       rows: [
         ["FanOutFailureQueue", "1", "0", "1"],
         ["PushesDeadLetterQueue", "1", "0", "1"],
+        ["OrderedDeadLetterQueue", "0", "0", "0"],
       ],
     });
     expect(await waiting("PushesDeadLetterQueue")).toBe(1);
@@ -287,6 +309,25 @@ describe("[DLV6] redrive of stream failures", () => {
   });
 });
 
+describe("where the queues are", () => {
+  test.each([
+    ["https://sqs.eu-central-1.amazonaws.com/111122223333/q", { region: "eu-central-1" }],
+    ["https://sqs.cn-north-1.amazonaws.com.cn/111122223333/q", { region: "cn-north-1" }],
+  ])("%s is in AWS: its region, no endpoint, and the SDK's own credentials", (queueUrl, connection) => {
+    // The operator's key of a local system lies beside the file all the same.
+    expect(connectionTo({ ADeadLetterQueueUrl: queueUrl }, join(folder, "outputs.json"))).toEqual(connection);
+  });
+
+  test("a stream is read in its own region and partition", () => {
+    expect(streamsEndpoint("arn:aws:dynamodb:eu-west-1:111122223333:table/t/stream/s")).toBe(
+      "https://streams.dynamodb.eu-west-1.amazonaws.com",
+    );
+    expect(streamsEndpoint("arn:aws-cn:dynamodb:cn-north-1:111122223333:table/t/stream/s")).toBe(
+      "https://streams.dynamodb.cn-north-1.amazonaws.com.cn",
+    );
+  });
+});
+
 describe("the command", () => {
   test("runs as a process, with the outputs by stack as cdk writes them", async () => {
     await deadLetters("one");
@@ -324,6 +365,7 @@ describe("the command", () => {
     expect(rows.map((row) => row.slice(0, 4))).toEqual([
       ["FanOutFailureQueue", "0", "0", "0"],
       ["PushesDeadLetterQueue", "1", "1", "0"],
+      ["OrderedDeadLetterQueue", "0", "0", "0"],
       ["LostDeadLetterQueue", "?", "0", "?"],
     ]);
   });
