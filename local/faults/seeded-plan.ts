@@ -75,7 +75,7 @@ const stormCalls = 5;
 /** Failures of one function that works on a queue or stream: fewer than the retries of either. */
 const failuresPerWorker = 3;
 /** Kills of one function that answers clients; each costs the start of its environments. */
-const killsPerFunction = 4;
+const killsPerFunction = 2;
 
 /** Milliseconds by which an environment's clock is off, either way. Two of them differ by twice that at most. */
 const skewMs = 400;

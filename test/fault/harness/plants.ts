@@ -1,0 +1,75 @@
+/** Bugs planted in a copy of the sources, to see whether the harness finds them. The checkout is never changed. */
+import { execFile } from "node:child_process";
+import { cp, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+
+export interface Plant {
+  readonly name: string;
+  /** What a careless hand would have done. */
+  readonly bug: string;
+  readonly file: string;
+  /** Text of the file, which must be there exactly once, and what takes its place. */
+  readonly replace: readonly (readonly [string, string])[];
+}
+
+export const plants: readonly Plant[] = [
+  {
+    name: "ack-before-write",
+    bug: "SUCCESS is sent without waiting for the write that makes the message durable",
+    file: "lambdas/stores/messages.ts",
+    replace: [
+      [
+        "    return (await refusedByCondition(this.#client.send(put))) === undefined;\n",
+        "    void refusedByCondition(this.#client.send(put)).catch(() => {});\n    return true;\n",
+      ],
+    ],
+  },
+  {
+    name: "unconditional-cursor",
+    bug: "an acknowledgement writes the cursor without looking at where it stands",
+    file: "lambdas/stores/inbox.ts",
+    replace: [["      ConditionExpression: condition,\n", ""]],
+  },
+  {
+    name: "failed-push-forgotten",
+    bug: "what the direct lane could not push is left to lie until its device asks",
+    file: "lambdas/delivery/safety-net.ts",
+    replace: [["  if (jobs.length > 0) await deps.sendJobs(jobs);\n", "  void jobs;\n"]],
+  },
+];
+
+const root = fileURLToPath(new URL("../../..", import.meta.url));
+
+/** The assembly of the sources with a bug in them. Throws when the text that the bug replaces is not there once. */
+export async function plantedAssembly(plant: Plant): Promise<AsyncDisposable & { readonly folder: string }> {
+  const copy = await mkdtemp(join(tmpdir(), "tidings-planted-"));
+  for (const name of [
+    "bin",
+    "lib",
+    "lambdas",
+    "protocol",
+    "package.json",
+    "package-lock.json",
+    "tsconfig.json",
+    "cdk.json",
+  ])
+    await cp(join(root, name), join(copy, name), { recursive: true });
+  await symlink(join(root, "node_modules"), join(copy, "node_modules"));
+  const file = join(copy, plant.file);
+  let text = await readFile(file, "utf8");
+  for (const [from, to] of plant.replace) {
+    const found = text.split(from).length - 1;
+    if (found !== 1) throw new Error(`${plant.name}: ${plant.file} has ${found} times: ${from}`);
+    text = text.replace(from, () => to);
+  }
+  await writeFile(file, text);
+  const folder = join(copy, "cdk.out");
+  await promisify(execFile)(process.execPath, [join(copy, "bin/app.ts")], {
+    cwd: copy,
+    env: { ...process.env, CDK_OUTDIR: folder },
+  });
+  return { folder, [Symbol.asyncDispose]: async () => await rm(copy, { recursive: true, force: true }) };
+}

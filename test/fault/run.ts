@@ -1,0 +1,113 @@
+/**
+ * `npm run fault -- --seeds N --minutes M`: many clients, every fault, and a checker at the end of each seed. Other
+ * options: `--seed S` begins there instead of at 1; `--users N` and `--steps N` make a seed larger or smaller;
+ * `--rate kind=share` (repeatable) overrides a rate of local/faults/seeded-plan.ts; `--plant NAME` plants a bug,
+ * which must be found; `--assembly FOLDER` takes a synthesized one. Ends with 1 when a seed failed, or when a planted bug was not found.
+ */
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { noFaults, type FaultRates } from "../../local/faults/seeded-plan.ts";
+import { assemblyOf } from "../support/assembly.ts";
+import { plantedAssembly, plants } from "./harness/plants.ts";
+import type { RunOptions } from "./harness/workload.ts";
+import { type Report, startWorld, type World } from "./harness/world.ts";
+
+const { values } = parseArgs({
+  options: {
+    seeds: { type: "string", default: "20" },
+    minutes: { type: "string", default: "10" },
+    seed: { type: "string", default: "1" },
+    users: { type: "string" },
+    steps: { type: "string" },
+    rate: { type: "string", multiple: true, default: [] },
+    plant: { type: "string" },
+    assembly: { type: "string" },
+  },
+});
+
+const wholeOf = (name: string, text: string): number => {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < 1)
+    throw new Error(`--${name} must be a whole number, not ${text}`);
+  return value;
+};
+
+const ratesFrom = (given: readonly string[]): Partial<FaultRates> =>
+  Object.fromEntries(
+    given.map((text) => {
+      const [kind = "", share = ""] = text.split("=");
+      if (!Object.hasOwn(noFaults, kind) || !Number.isFinite(Number(share)))
+        throw new Error(`--rate ${text}: the kinds are ${Object.keys(noFaults).join(", ")}`);
+      return [kind, Number(share)];
+    }),
+  );
+
+const say = (line: string): void => void process.stdout.write(`${line}\n`);
+
+const lineOf = (report: Report): string => {
+  const faults = [...report.faults.values()].reduce((sum, count) => sum + count, 0);
+  const seconds = (report.ms / 1000).toFixed(1);
+  const chaos = (report.chaosMs / 1000).toFixed(1);
+  const verdict = report.violations.length === 0 ? "ok" : "FAILED";
+  return `seed ${report.seed} ${verdict}  ${seconds} s (${chaos} s of faults)  ${report.devices} devices  ${report.entries} entries  ${faults} faults`;
+};
+
+const seeds = wholeOf("seeds", values.seeds);
+const first = wholeOf("seed", values.seed);
+const deadline = performance.now() + Number(values.minutes) * 60_000;
+const options: RunOptions = {
+  ...(values.users !== undefined && { users: wholeOf("users", values.users) }),
+  ...(values.steps !== undefined && { steps: wholeOf("steps", values.steps) }),
+  rates: ratesFrom(values.rate),
+};
+const again = process.argv.slice(2).filter((_, at, all) => {
+  const before = all[at - 1] ?? "";
+  return ![all[at], before].some((text) => /^--(seeds?|minutes)$/.test(text ?? ""));
+});
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const plant = plants.find(({ name }) => name === values.plant);
+if (values.plant !== undefined && plant === undefined)
+  throw new Error(`--plant: there are ${plants.map(({ name }) => name).join(", ")}`);
+await using assembly =
+  plant === undefined
+    ? {
+        folder: values.assembly ?? (await assemblyOf("bin/app.ts", ["bin", "lib", "lambdas", "protocol"])),
+        [Symbol.asyncDispose]: async () => {},
+      }
+    : await plantedAssembly(plant);
+const start = async (): Promise<World> =>
+  await startWorld(assembly.folder, join(root, ".local", "compile-cache"));
+
+const failed: number[] = [];
+const totals = new Map<string, number>();
+let ran = 0;
+let world = await start();
+for (let seed = first; seed < first + seeds && performance.now() < deadline; seed += 1) {
+  const report = await world.run(seed, options);
+  ran += 1;
+  for (const [kind, count] of report.faults) totals.set(kind, (totals.get(kind) ?? 0) + count);
+  say(lineOf(report));
+  if (report.violations.length === 0) continue;
+  failed.push(seed);
+  for (const { rule, evidence } of report.violations.slice(0, 8))
+    say(`  [${rule}] ${evidence.slice(0, 900)}`);
+  if (report.violations.length > 8) say(`  and ${report.violations.length - 8} more`);
+  say(`  replay: node test/fault/run.ts --seeds 1 --seed ${seed} ${again.join(" ")}`);
+  if (plant !== undefined) break;
+  // What it left behind must not be taken for the next one's fault.
+  await world[Symbol.asyncDispose]();
+  world = await start();
+}
+await world[Symbol.asyncDispose]();
+
+say(`${ran} seeds, ${failed.length} failed${failed.length > 0 ? `: ${failed.join(", ")}` : ""}`);
+say(
+  [...totals]
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+    .map(([kind, count]) => `${kind} ${count}`)
+    .join(", "),
+);
+if (plant !== undefined) say(failed.length > 0 ? `${plant.name} was found` : `${plant.name} was NOT found`);
+process.exitCode = (plant === undefined) === (failed.length === 0) ? 0 : 1;
