@@ -9,14 +9,16 @@ const projectDir = fileURLToPath(new URL("..", import.meta.url));
 const unlimited = { sendBurst: "1000000", sendsPerSec: "1000000" };
 
 export const variants = {
-  /** As deployed, but for the limit of sends. */
-  normal: {},
+  /** Exactly as it is deployed. */
+  deployed: {},
+  /** The same without the limit of sends. */
+  normal: unlimited,
   /** Every message by the stream, the fan-out and the delivery queue. */
-  streams: { directLaneMembers: "0" },
+  streams: { ...unlimited, directLaneMembers: "0" },
   /** Every message posted by the function that stored it. */
-  direct: { directLaneMembers: "256" },
+  direct: { ...unlimited, directLaneMembers: "256" },
   /** Each append by itself, however many want the same slot. */
-  uncombined: { combineAfter: "0" },
+  uncombined: { ...unlimited, combineAfter: "0" },
 } as const satisfies Readonly<Record<string, Readonly<Record<string, string>>>>;
 
 export type Variant = keyof typeof variants;
@@ -30,7 +32,7 @@ export const assembliesIn = (folder: string): AssemblyOf => {
       made.get(variant) ??
       synthesize({
         projectDir,
-        context: { ...unlimited, ...variants[variant] },
+        context: variants[variant],
         outDir: join(folder, variant),
         signal: new AbortController().signal,
       });

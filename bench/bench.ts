@@ -5,6 +5,8 @@ export interface Bench {
   readonly assemblyOf: AssemblyOf;
   /** 1: the sizes as they stand in each part; less: shorter and less exact. */
   readonly scale: number;
+  /** Part of the names of the cost scenarios wanted; "" wants all. */
+  readonly only: string;
   /** Says on the terminal what is being done. */
   readonly progress: (what: string) => void;
 }

@@ -36,19 +36,35 @@ export const onStage = async <T>(assemblyDir: string, work: (stage: Stage) => Pr
   }
 };
 
+/** Of a round that the machine was too slow for; the cheapest counts. */
+const mostTries = 4;
+
+const priceWithoutTime = (counts: Counts): number => dollarsWithoutTime(priceOf(counts));
+
 /**
  * One round not counted, in which code is compiled and clients open their connections, then so many that are.
  * Each round ends when everything that follows from it has: streams read, previews written.
  */
-export const measureScenario = async (stage: Stage, scenario: Scenario, rounds = 2): Promise<Measured> => {
+export const measureScenario = async (
+  stage: Stage,
+  scenario: Scenario,
+  rounds = 2,
+  warmUps = 1,
+): Promise<Measured> => {
   const scene = await scenario.set(stage);
   const play = async (): Promise<Counts> => {
     await scene.prepare?.();
     return await stage.meter.measure(stage.platform, async () => await scene.round());
   };
-  await play();
+  const playUndisturbed = async (): Promise<Counts> => {
+    const tries: Counts[] = [];
+    do tries.push(await play());
+    while (tries.length < mostTries && tries.slice(-1).some((counts) => scene.disturbed?.(counts)));
+    return tries.reduce((best, one) => (priceWithoutTime(one) < priceWithoutTime(best) ? one : best));
+  };
+  for (let round = 0; round < warmUps; round += 1) await play();
   const counted: Counts[] = [];
-  for (let round = 0; round < rounds; round += 1) counted.push(await play());
+  for (let round = 0; round < rounds; round += 1) counted.push(await playUndisturbed());
   await scene.end();
   await stage.platform.idle();
   return {
@@ -58,9 +74,14 @@ export const measureScenario = async (stage: Stage, scenario: Scenario, rounds =
   };
 };
 
-export const measureCosts = async (stage: Stage, progress: (name: string) => void): Promise<CostRun> => {
+/** @param only part of the names of the scenarios wanted; "" wants all. */
+export const measureCosts = async (
+  stage: Stage,
+  progress: (name: string) => void,
+  only: string,
+): Promise<CostRun> => {
   const measured: Measured[] = [];
-  for (const scenario of scenarios) {
+  for (const scenario of scenarios.filter(({ name }) => name.includes(only))) {
     progress(scenario.name);
     measured.push(await measureScenario(stage, scenario));
   }

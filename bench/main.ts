@@ -1,7 +1,8 @@
 /**
- * `npm run bench [-- PART…] [--markdown FILE] [--scale SHARE]`: what operations cost, how long they take, how
+ * `npm run bench [-- PART…] [--markdown FILE] [--scale SHARE] [--only TEXT]`: what operations cost, how long they take, how
  * large the bundles are. All parts when none is named. `--markdown` writes the results, and a picture of them
- * beside the file. `--scale 0.2` makes the parts shorter and less exact.
+ * beside the file. `--scale 0.2` makes the parts shorter and less exact. `--only TEXT` takes of the cost scenarios
+ * those whose name holds it.
  */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -22,9 +23,9 @@ import { type Chart, svgOf } from "./svg.ts";
 import { machine, type Section, sectionText } from "./report.ts";
 
 const sections: Readonly<Record<string, (bench: Bench) => Promise<Section>>> = {
-  cost: async ({ assemblyOf, progress }) =>
+  cost: async ({ assemblyOf, progress, only }) =>
     costSection(
-      await onStage(await assemblyOf("normal"), async (stage) => await measureCosts(stage, progress)),
+      await onStage(await assemblyOf("deployed"), async (stage) => await measureCosts(stage, progress, only)),
     ),
   latency: latencySection,
   backlog: backlogSection,
@@ -33,12 +34,13 @@ const sections: Readonly<Record<string, (bench: Bench) => Promise<Section>>> = {
   lanes: lanesSection,
   growth: growthSection,
   cpu: cpuSection,
-  bundles: async ({ assemblyOf }) => await bundleSection(await functionsOf(await assemblyOf("normal"))),
+  bundles: async ({ assemblyOf }) => await bundleSection(await functionsOf(await assemblyOf("deployed"))),
 };
 
 interface Options {
   readonly parts: readonly string[];
   readonly scale: number;
+  readonly only: string;
   readonly markdown?: string;
 }
 
@@ -46,7 +48,11 @@ interface Options {
 const readOptions = (): Options => {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
-    options: { markdown: { type: "string" }, scale: { type: "string", default: "1" } },
+    options: {
+      markdown: { type: "string" },
+      scale: { type: "string", default: "1" },
+      only: { type: "string", default: "" },
+    },
   });
   const unknown = positionals.find((name) => !Object.hasOwn(sections, name));
   if (unknown !== undefined)
@@ -56,11 +62,12 @@ const readOptions = (): Options => {
   return {
     parts: Object.keys(sections).filter((name) => positionals.length === 0 || positionals.includes(name)),
     scale,
+    only: values.only,
     ...(values.markdown !== undefined && { markdown: values.markdown }),
   };
 };
 
-const run = async ({ parts, scale, markdown }: Options): Promise<void> => {
+const run = async ({ parts, scale, only, markdown }: Options): Promise<void> => {
   const folder = mkdtempSync(join(tmpdir(), "tidings-bench-"));
   const texts = [
     `# Benchmarks\n\n\`npm run bench\` on ${new Date().toISOString().slice(0, 10)}: ${machine()}${scale === 1 ? "" : `, sizes scaled by ${scale}`}.\n`,
@@ -72,17 +79,32 @@ const run = async ({ parts, scale, markdown }: Options): Promise<void> => {
     for (const name of parts) {
       const startedAt = performance.now();
       const progress = (what: string) => console.error(`… ${name}: ${what}`);
-      const section = await sections[name]?.({ assemblyOf, scale, progress });
-      if (section === undefined) continue;
-      const text = sectionText(section);
+      const measured = await measure(name, { assemblyOf, scale, only, progress });
+      const text = sectionText(measured);
       console.log(text);
       console.error(`… ${name} took ${Math.round((performance.now() - startedAt) / 1000)} s`);
       texts.push(text);
-      charts.push(...(section.charts ?? []));
+      charts.push(...(measured.charts ?? []));
     }
     if (markdown !== undefined) writeResults(markdown, texts, charts);
   } finally {
     rmSync(folder, { recursive: true, force: true });
+  }
+};
+
+/** A part that fails says so where its results would be, and the others go on. */
+const measure = async (name: string, bench: Bench): Promise<Section> => {
+  try {
+    const section = await sections[name]?.(bench);
+    if (section === undefined) throw new Error(`no part ${name}`);
+    return section;
+  } catch (error) {
+    console.error(error);
+    process.exitCode = 1;
+    return {
+      title: name,
+      parts: [`Not measured: ${error instanceof Error ? error.message : String(error)}`],
+    };
   }
 };
 

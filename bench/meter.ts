@@ -153,11 +153,14 @@ export const sumOf = (counts: readonly Counts[]): Counts =>
     }),
   ) as Record<keyof Counts, Tally>;
 
-/** The share of one of so many operations. */
-export const perOperation = (counts: Counts, operations: number): Counts =>
+/** Counts times a factor. */
+export const times = (counts: Counts, factor: number): Counts =>
   mapCounts(counts, (tally) =>
-    Object.fromEntries(Object.entries(tally).map(([name, amount]) => [name, amount / operations])),
+    Object.fromEntries(Object.entries(tally).map(([name, amount]) => [name, amount * factor])),
   );
+
+/** The share of one of so many operations. */
+export const perOperation = (counts: Counts, operations: number): Counts => times(counts, 1 / operations);
 
 const mapCounts = (counts: Counts, change: (tally: Tally, key: keyof Counts) => Tally): Counts =>
   Object.fromEntries(countKinds.map((key) => [key, change(counts[key], key)])) as Record<keyof Counts, Tally>;

@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto";
 import type { Platform } from "../local/platform.ts";
 import { BenchClient } from "./client.ts";
 import type { CostMeter } from "./meter.ts";
+import { copyChat } from "./seed.ts";
 
 export interface Stage {
   readonly platform: Platform;
@@ -119,11 +120,11 @@ export const connectPair = async (stage: Stage): Promise<Pair> => {
 /** A device with so many chats of one message each, all acknowledged, all heads up to date. */
 export const userWithChats = async (stage: Stage, chats: number): Promise<BenchClient> => {
   const user = await connect(stage, "dora");
-  const acks = await forAll(numbers(chats), async (at) => {
-    const chatId = await directChat(user, newUser(`peer${at}`));
-    return { chatId, seq: await send(user, chatId, { after: 0 }) };
-  });
-  for (let at = 0; at < acks.length; at += 100) await user.ask("ack", { acks: acks.slice(at, at + 100) });
+  const peer = newUser("peer");
+  const chatId = await directChat(user, peer);
+  await user.ask("ack", { acks: [{ chatId, seq: await send(user, chatId, { after: 0 }) }] });
+  await stage.platform.idle();
+  await copyChat(stage.platform, chatId, peer, chats - 1);
   await stage.platform.idle();
   return user;
 };

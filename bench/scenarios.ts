@@ -6,6 +6,7 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as pause } from "node:timers/promises";
 import type { BenchClient } from "./client.ts";
+import { type Counts, total } from "./prices.ts";
 import {
   ackAll,
   connect,
@@ -32,6 +33,11 @@ export interface Scene {
   /** Done before each round and not counted. */
   prepare?(): Promise<void>;
   round(): Promise<void>;
+  /**
+   * True where the machine was too slow for what a round stands for: an ack that came a second late is looked for by
+   * jobs of the safety net. The round is then played again.
+   */
+  disturbed?(counts: Counts): boolean;
   /** Ends the scene's connections. */
   end(): Promise<void>;
 }
@@ -54,6 +60,7 @@ export const uncoalesced = (withAfter: boolean, pairs = pairsTalking): Scenario 
     return {
       operations: pairs,
       deliveries: pairs,
+      disturbed: hadJobs,
       round: async () =>
         await acknowledged(stage, pairs, async () => {
           await forAll(
@@ -64,6 +71,40 @@ export const uncoalesced = (withAfter: boolean, pairs = pairsTalking): Scenario 
             },
             underWay,
           );
+        }),
+      end: async () => await endPairs(stage, talking),
+    };
+  },
+});
+
+const hadJobs = ({ queueRequests }: Counts): boolean => total(queueRequests) > 0;
+
+/** Messages in a burst, which one ack covers and one preview. */
+export const ackFold = 4;
+/** Few, so that their bursts are over before the safety net's window is. */
+const pairsBursting = 8;
+
+/**
+ * Bursts of four messages, each burst with one preview, and one ack or one for each message. What acks alone and
+ * previews alone add follows from these and the uncoalesced ones (budgets.ts).
+ */
+export const bursts = (acks: "one ack" | "four acks", pairs = pairsBursting): Scenario => ({
+  name: `1:1, with \`after\`, online, bursts of four messages: ${acks}, one preview`,
+  set: async (stage) => {
+    const talking = await forAll(numbers(pairs), async () => await connectPair(stage));
+    const ackEvery = acks === "one ack" ? ackFold : 1;
+    return {
+      operations: pairs * ackFold,
+      deliveries: pairs * ackFold,
+      disturbed: (counts) => hadJobs(counts) || (counts.writeUnits["Chats"] ?? 0) > pairs,
+      round: async () =>
+        await acknowledged(stage, (pairs * ackFold) / ackEvery, async () => {
+          await forAll(talking, async (pair) => {
+            for (let at = 1; at <= ackFold; at += 1) {
+              await sendAndPush(pair, { after: pair.tip });
+              if (at % ackEvery === 0) tellAck(pair.bob, pair.chatId, pair.tip);
+            }
+          });
         }),
       end: async () => await endPairs(stage, talking),
     };
@@ -86,15 +127,17 @@ const endPairs = async (stage: Stage, pairs: readonly Pair[]): Promise<void> =>
   );
 
 const foldedPairs = 40;
-const previewFold = 3;
-const ackFold = 4;
+export const previewFold = 3;
 /** Messages of one chat after which both foldings come out even. */
 const foldedMessages = previewFold * ackFold;
 const headPatienceMs = 20_000;
 
-/** Bursts of three, each followed by its preview, and an ack after every fourth message. */
-export const folded = (pairs = foldedPairs): Scenario => ({
-  name: "1:1, with `after`, online, 4 acks and 3 previews folded",
+/**
+ * Three messages at a time, each time with its preview, and an ack after every fourth: so some messages wait a
+ * second or two for their ack, and the safety net looks after them.
+ */
+const late = (pairs = foldedPairs): Scenario => ({
+  name: "1:1, with `after`, online, three messages a preview, four an ack, which so comes late",
   set: async (stage) => {
     const talking = await forAll(numbers(pairs), async () => await connectPair(stage));
     const burst = async (pair: Pair, sentBefore: number) => {
@@ -209,6 +252,7 @@ const threeDevices = (pairs = 20): Scenario => ({
     return {
       operations: pairs,
       deliveries: pairs * 5,
+      disturbed: hadJobs,
       round: async () =>
         await acknowledged(stage, pairs * 5, async () => {
           await forAll(
@@ -397,7 +441,9 @@ const withChats = (chats: number): Scenario[] => {
 export const scenarios: readonly Scenario[] = [
   uncoalesced(true),
   uncoalesced(false),
-  folded(),
+  bursts("four acks"),
+  bursts("one ack"),
+  late(),
   toOneOffline(),
   backFromOffline(),
   threeDevices(),
