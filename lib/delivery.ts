@@ -65,7 +65,8 @@ export class Delivery extends Construct {
     api.grantConnections(deliver, "POST");
     // Connections that failed get a job of their own, so that those that took the entry are not told again.
     grantSend(deliver, this.jobs.queue);
-    this.jobs.workedOnBy(deliver);
+    // A backlog of pushes must leave the account's functions to those who send: 1,000 at once, as a rule.
+    this.jobs.workedOnBy(deliver, { maxConcurrency: 200 });
     alarmOnErrors(deliver, "Invocations of deliver failed; SQS repeats their jobs.", alarmTopic);
 
     this.retries = this.#retries(props);

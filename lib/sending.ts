@@ -30,7 +30,7 @@ export class Sending extends Construct {
   constructor(scope: Construct, id: string, props: SendingProps) {
     super(scope, id);
     const { stage, api, chatLog, clients, alarmTopic } = props;
-    const timeout = Duration.seconds(10);
+    const timeout = Duration.seconds(5);
     this.appends = new JobQueue(this, "Appends", {
       jobTimeout: timeout,
       inOrder: true,
@@ -80,7 +80,7 @@ export class Sending extends Construct {
     });
     grantTable(appendBatch, chatLog.messages, "PutItem", "Query");
     api.grantConnections(appendBatch, "POST");
-    this.appends.workedOnBy(appendBatch);
+    this.appends.workedOnBy(appendBatch, { maxConcurrency: 100 });
     alarmOnErrors(appendBatch, "Invocations of the combined append failed; SQS repeats them.", alarmTopic);
   }
 }

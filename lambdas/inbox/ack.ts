@@ -8,10 +8,15 @@ import type { LogPosition } from "../stores/messages.ts";
 export interface AckDependencies {
   /** Those of the chats that the device's user is a member of. */
   readonly memberships: (chatIds: readonly string[]) => Promise<ReadonlyMap<string, unknown>>;
-  /** Which of these slots hold an entry. */
-  readonly occupied: (slots: readonly LogPosition[]) => Promise<(slot: LogPosition) => boolean>;
+  /** Which of these slots hold an entry; a read at half the price may not show one that is there. */
+  readonly occupied: (
+    slots: readonly LogPosition[],
+    consistency: "strong" | "eventual",
+  ) => Promise<(slot: LogPosition) => boolean>;
   readonly projectedTip: (chatId: string) => Promise<number>;
   readonly acknowledge: (chatId: string, seq: number) => Promise<void>;
+  /** Raises a cursor that is there; false when there is none. */
+  readonly raise: (chatId: string, seq: number) => Promise<boolean>;
 }
 
 /** All or nothing: one that does not fit fails the request before any cursor moves. */
@@ -23,15 +28,23 @@ export async function acknowledge(
   for (const { chatId, seq } of acks) highest.set(chatId, Math.max(seq, highest.get(chatId) ?? 0));
   const slots = [...highest].map(([chatId, seq]) => ({ chatId, seq }));
 
+  const shown = await deps.occupied(slots, "eventual");
+  const unseen = slots.filter((slot) => !shown(slot));
+  // A device that has acknowledged the chat before is, or was, its member: for one ack, its cursor tells.
+  const [only] = slots;
+  if (only && slots.length === 1 && unseen.length === 0 && (await deps.raise(only.chatId, only.seq))) {
+    return success({});
+  }
   const [members, isOccupied] = await Promise.all([
     deps.memberships([...highest.keys()]),
-    deps.occupied(slots),
+    unseen.length > 0 ? deps.occupied(unseen, "strong") : () => true,
   ]);
   for (const slot of slots) {
     const path = `acks[${acks.findIndex(({ chatId, seq }) => chatId === slot.chatId && seq === slot.seq)}]`;
     if (!members.has(slot.chatId)) return failure("not_found", `${path}.chatId: no such chat`);
     // An empty slot lies behind the end of the log, unless its entry has expired since.
-    const tip = isOccupied(slot) ? slot.seq : await deps.projectedTip(slot.chatId);
+    const isThere = shown(slot) || isOccupied(slot);
+    const tip = isThere ? slot.seq : await deps.projectedTip(slot.chatId);
     // A group whose making has not come to its end is there for nobody.
     if (tip === 0 && isGroupId(slot.chatId)) return failure("not_found", `${path}.chatId: no such chat`);
     if (tip < slot.seq) {

@@ -6,13 +6,30 @@ const mappings = propertiesOf(dev, "AWS::Lambda::EventSourceMapping");
 const queues = propertiesOf(dev, "AWS::SQS::Queue");
 const alarms = propertiesOf(dev, "AWS::CloudWatch::Alarm");
 
-const deadLetterQueues = ["DeliveryJobsDeadLetters", "ChatListPreviewsDeadLetters", "DeliveryFanOutFailures"];
-const jobQueues = ["DeliveryJobsQueue", "ChatListPreviewsQueue"];
+const inOrder = {
+  FifoQueue: true,
+  DeduplicationScope: "messageGroup",
+  FifoThroughputLimit: "perMessageGroupId",
+};
+const deadLetterQueues = [
+  ["DeliveryJobsDeadLetters", {}],
+  ["DeliveryRetriesDeadLetters", {}],
+  ["SendingAppendsDeadLetters", inOrder],
+  ["DeliveryFanOutFailures", {}],
+  ["DeliverySafetyNetFailures", {}],
+] as const;
 
-test("[DLV1] the log's stream is mapped to fan-out with every setting that keeps it whole and moving", () => {
-  expect(mappings["DeliveryFanOutLog"]).toEqual({
+test.each([
+  ["DeliveryFanOut", "[DLV1] the log's stream is mapped to fan-out", {}],
+  [
+    "DeliverySafetyNet",
+    "[DLV4] [LST2] the log's stream is mapped to the safety net, a second late,",
+    { MaximumBatchingWindowInSeconds: 1 },
+  ],
+])("%s: %s with every setting that keeps it whole and moving", (name, _, settings) => {
+  expect(mappings[`${name}Log`]).toEqual({
     EventSourceArn: "${ChatLogMessages.StreamArn}",
-    FunctionName: "${DeliveryFanOutFunction}",
+    FunctionName: `\${${name}Function}`,
     StartingPosition: "TRIM_HORIZON",
     BatchSize: 100,
     ParallelizationFactor: 1,
@@ -20,49 +37,66 @@ test("[DLV1] the log's stream is mapped to fan-out with every setting that keeps
     MaximumRetryAttempts: 5,
     MaximumRecordAgeInSeconds: 3600,
     FunctionResponseTypes: ["ReportBatchItemFailures"],
-    DestinationConfig: { OnFailure: { Destination: "${DeliveryFanOutFailures.Arn}" } },
+    DestinationConfig: { OnFailure: { Destination: `\${${name}Failures.Arn}` } },
     FilterCriteria: { Filters: [{ Pattern: expect.any(String) }] },
+    ...settings,
   });
 });
 
-test("[DLV1] fan-out is asked about new entries of the log alone", () => {
-  const criteria = mappings["DeliveryFanOutLog"]?.["FilterCriteria"] as { Filters: { Pattern: string }[] };
+test.each([
+  ["fan-out is asked about new entries of the streams lane", "DeliveryFanOut", { lane: { S: ["streams"] } }],
+  ["the safety net about all new entries", "DeliverySafetyNet", {}],
+])("[DLV1] %s, and nothing else of the log", (_, name, lane) => {
+  const criteria = mappings[`${name}Log`]?.["FilterCriteria"] as { Filters: { Pattern: string }[] };
   expect(criteria.Filters.map(({ Pattern }) => JSON.parse(Pattern) as unknown)).toEqual([
-    { eventName: ["INSERT"], dynamodb: { NewImage: { kind: { S: [{ exists: true }] } } } },
+    { eventName: ["INSERT"], dynamodb: { NewImage: { kind: { S: [{ exists: true }] }, ...lane } } },
   ]);
 });
 
-test.each([
-  ["delivery", "DeliveryDeliverJobs", "DeliveryJobsQueue", "DeliveryDeliverFunction"],
-  ["previews", "ChatListUpdatePreviewsJobs", "ChatListPreviewsQueue", "ChatListUpdatePreviewsFunction"],
-])("[DLV4] the %s queue is mapped without a window to its function", (_, mapping, queue, worker) => {
-  expect(mappings[mapping]).toEqual({
-    EventSourceArn: `\${${queue}.Arn}`,
-    FunctionName: `\${${worker}}`,
-    BatchSize: 10,
-    FunctionResponseTypes: ["ReportBatchItemFailures"],
-  });
-});
+const jobQueues = [
+  ["DeliveryJobsQueue", "DeliveryDeliver", "DeliveryJobsDeadLetters", 20, 200, {}],
+  ["DeliveryRetriesQueue", "DeliveryRetryEntries", "DeliveryRetriesDeadLetters", 20, 5, {}],
+  ["SendingAppendsQueue", "SendingAppendBatch", "SendingAppendsDeadLetters", 5, 100, inOrder],
+] as const;
+
+test.each(jobQueues)(
+  "[DLV4] %s is mapped without a window to %s, which may not take all of the account's concurrency",
+  (queue, worker, _, _timeout, MaximumConcurrency) => {
+    expect(mappings[`${worker}Jobs`]).toEqual({
+      EventSourceArn: `\${${queue}.Arn}`,
+      FunctionName: `\${${worker}Function}`,
+      BatchSize: 10,
+      FunctionResponseTypes: ["ReportBatchItemFailures"],
+      ScalingConfig: { MaximumConcurrency },
+    });
+  },
+);
 
 test("there are no mappings and no queues beside these", () => {
-  expect(Object.keys(mappings)).toHaveLength(3);
-  expect(Object.keys(queues).sort()).toEqual([...jobQueues, ...deadLetterQueues].sort());
+  expect(Object.keys(mappings)).toHaveLength(5);
+  const known = [...jobQueues.map(([queue]) => queue), ...deadLetterQueues.map(([queue]) => queue)];
+  expect(Object.keys(queues).sort()).toEqual(known.sort());
 });
 
-test.each([
-  ["DeliveryJobsQueue", "DeliveryJobsDeadLetters"],
-  ["ChatListPreviewsQueue", "ChatListPreviewsDeadLetters"],
-])("[DLV6] %s tries a job five times, six timeouts apart, and then sets it aside", (queue, deadLetters) => {
-  expect(queues[queue]).toEqual({
-    SqsManagedSseEnabled: true,
-    VisibilityTimeout: 6 * 20,
-    RedrivePolicy: { deadLetterTargetArn: `\${${deadLetters}.Arn}`, maxReceiveCount: 5 },
-  });
-});
+test.each(jobQueues)(
+  "[DLV6] %s tries a job of %s five times, six timeouts apart, and then sets it aside",
+  (queue, _, deadLetters, timeoutSec, _concurrency, order) => {
+    expect(queues[queue]).toEqual({
+      SqsManagedSseEnabled: true,
+      VisibilityTimeout: 6 * timeoutSec,
+      RedrivePolicy: { deadLetterTargetArn: `\${${deadLetters}.Arn}`, maxReceiveCount: 5 },
+      ...order,
+    });
+  },
+);
 
-describe.each(deadLetterQueues)("[DLV6] %s", (queue) => {
+describe.each(deadLetterQueues)("[DLV6] %s", (queue, order) => {
   test("keeps what failed for 14 days", () => {
-    expect(queues[queue]).toEqual({ SqsManagedSseEnabled: true, MessageRetentionPeriod: 14 * 86_400 });
+    expect(queues[queue]).toEqual({
+      SqsManagedSseEnabled: true,
+      MessageRetentionPeriod: 14 * 86_400,
+      ...order,
+    });
   });
 
   test("rings while anything lies in it", () => {
@@ -80,36 +114,42 @@ describe.each(deadLetterQueues)("[DLV6] %s", (queue) => {
   });
 });
 
-test("[DLV4] an alarm rings when fan-out is more than a minute behind the log", () => {
-  expect(alarms["DeliveryFanOutLate"]).toMatchObject({
-    Namespace: "AWS/Lambda",
-    MetricName: "IteratorAge",
-    Dimensions: [{ Name: "FunctionName", Value: "${DeliveryFanOutFunction}" }],
-    Statistic: "Maximum",
-    ComparisonOperator: "GreaterThanThreshold",
-    Threshold: 60_000,
-    Period: 60,
-    EvaluationPeriods: 1,
-    TreatMissingData: "notBreaching",
-  });
-});
+test.each(["FanOut", "SafetyNet"])(
+  "[DLV4] an alarm rings when %s is more than a minute behind the log",
+  (name) => {
+    expect(alarms[`Delivery${name}Late`]).toMatchObject({
+      Namespace: "AWS/Lambda",
+      MetricName: "IteratorAge",
+      Dimensions: [{ Name: "FunctionName", Value: `\${Delivery${name}Function}` }],
+      Statistic: "Maximum",
+      ComparisonOperator: "GreaterThanThreshold",
+      Threshold: 60_000,
+      Period: 60,
+      EvaluationPeriods: 1,
+      TreatMissingData: "notBreaching",
+    });
+  },
+);
 
-test.each(["FanOut", "Deliver"])("an alarm rings when an invocation of %s fails", (name) => {
-  expect(alarms[`Delivery${name}Errors`]).toMatchObject({
-    Namespace: "AWS/Lambda",
-    MetricName: "Errors",
-    Dimensions: [{ Name: "FunctionName", Value: `\${Delivery${name}Function}` }],
-    Statistic: "Sum",
-    ComparisonOperator: "GreaterThanThreshold",
-    Threshold: 0,
-    Period: 300,
-    EvaluationPeriods: 1,
-    TreatMissingData: "notBreaching",
-  });
-});
+test.each(["DeliveryFanOut", "DeliverySafetyNet", "DeliveryDeliver", "SendingAppendBatch"])(
+  "an alarm rings when an invocation of %s fails",
+  (name) => {
+    expect(alarms[`${name}Errors`]).toMatchObject({
+      Namespace: "AWS/Lambda",
+      MetricName: "Errors",
+      Dimensions: [{ Name: "FunctionName", Value: `\${${name}Function}` }],
+      Statistic: "Sum",
+      ComparisonOperator: "GreaterThanThreshold",
+      Threshold: 0,
+      Period: 300,
+      EvaluationPeriods: 1,
+      TreatMissingData: "notBreaching",
+    });
+  },
+);
 
 test("alarms call nobody by default, and the topic of the stage where it names one", () => {
-  expect(Object.keys(alarms)).toHaveLength(7);
+  expect(Object.keys(alarms)).toHaveLength(12);
   for (const alarm of Object.values(alarms)) expect(alarm).not.toHaveProperty("AlarmActions");
 
   const topic = "arn:aws:sns:eu-west-1:111122223333:night-watch";
@@ -117,7 +157,7 @@ test("alarms call nobody by default, and the topic of the stage where it names o
     synthesize({ ...stageConfig("prod"), alarmTopicArn: topic }),
     "AWS::CloudWatch::Alarm",
   );
-  expect(Object.keys(loud)).toHaveLength(7);
+  expect(Object.keys(loud)).toHaveLength(12);
   for (const alarm of Object.values(loud)) {
     expect(alarm).toMatchObject({ AlarmActions: [topic], OKActions: [topic] });
   }

@@ -7,6 +7,12 @@ const callbackUrl = "https://${WebSocketApi}.execute-api.${AWS::Region}.${AWS::U
 const post = `${api}/dev/POST/@connections/*`;
 const close = `${api}/dev/DELETE/@connections/*`;
 const consume = ["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"];
+const follow = [
+  "dynamodb:DescribeStream",
+  "dynamodb:GetRecords",
+  "dynamodb:GetShardIterator",
+  "dynamodb:ListStreams",
+];
 
 interface Expected {
   readonly timeoutSec: number;
@@ -41,17 +47,36 @@ const functions: Readonly<Record<string, Expected>> = {
     grants: { "${ConnectionsClients.Arn}": ["dynamodb:UpdateItem"] },
   },
   UnknownCommand: { timeoutSec: 5, environment: {}, grants: {} },
-  ChatLogSendMessage: {
+  SendingSendMessage: {
     timeoutSec: 20,
     environment: {
       MESSAGES_TABLE: "${ChatLogMessages}",
       CHATS_TABLE: "${ChatLogChats}",
       PARTICIPANTS_TABLE: "${ChatLogChatParticipants}",
+      CLIENTS_TABLE: "${ConnectionsClients}",
+      APPENDS_QUEUE_URL: "${SendingAppendsQueue}",
+      CALLBACK_URL: callbackUrl,
+      DIRECT_LANE_MEMBERS: "16",
+      COMBINE_AFTER: "2",
+      SEND_BURST: "60",
+      SENDS_PER_SEC: "10",
     },
     grants: {
       "${ChatLogMessages.Arn}": ["dynamodb:PutItem", "dynamodb:Query"],
       "${ChatLogChats.Arn}": ["dynamodb:GetItem"],
-      "${ChatLogChatParticipants.Arn}": ["dynamodb:GetItem"],
+      "${ChatLogChatParticipants.Arn}": ["dynamodb:GetItem", "dynamodb:Query"],
+      "${ConnectionsClients.Arn}": ["dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"],
+      "${SendingAppendsQueue.Arn}": ["sqs:SendMessage"],
+      [post]: ["execute-api:ManageConnections"],
+    },
+  },
+  SendingAppendBatch: {
+    timeoutSec: 5,
+    environment: { MESSAGES_TABLE: "${ChatLogMessages}", CALLBACK_URL: callbackUrl },
+    grants: {
+      "${ChatLogMessages.Arn}": ["dynamodb:PutItem", "dynamodb:Query"],
+      "${SendingAppendsQueue.Arn}": consume,
+      [post]: ["execute-api:ManageConnections"],
     },
   },
   ChatLogCreateChat: {
@@ -125,20 +150,56 @@ const functions: Readonly<Record<string, Expected>> = {
       PARTICIPANTS_TABLE: "${ChatLogChatParticipants}",
       CLIENTS_TABLE: "${ConnectionsClients}",
       DELIVERY_QUEUE_URL: "${DeliveryJobsQueue}",
-      PREVIEWS_QUEUE_URL: "${ChatListPreviewsQueue}",
+      RETRIES_QUEUE_URL: "${DeliveryRetriesQueue}",
     },
     grants: {
       "${ChatLogChatParticipants.Arn}": ["dynamodb:Query"],
       "${ConnectionsClients.Arn}": ["dynamodb:Query"],
       "${DeliveryJobsQueue.Arn}": ["sqs:SendMessage"],
-      "${ChatListPreviewsQueue.Arn}": ["sqs:SendMessage"],
+      "${DeliveryRetriesQueue.Arn}": ["sqs:SendMessage"],
       "${DeliveryFanOutFailures.Arn}": ["sqs:SendMessage"],
-      "${ChatLogMessages.StreamArn}": [
-        "dynamodb:DescribeStream",
-        "dynamodb:GetRecords",
-        "dynamodb:GetShardIterator",
-        "dynamodb:ListStreams",
-      ],
+      "${ChatLogMessages.StreamArn}": follow,
+    },
+  },
+  DeliverySafetyNet: {
+    timeoutSec: 30,
+    environment: {
+      MESSAGES_TABLE: "${ChatLogMessages}",
+      CHATS_TABLE: "${ChatLogChats}",
+      PARTICIPANTS_TABLE: "${ChatLogChatParticipants}",
+      CLIENTS_TABLE: "${ConnectionsClients}",
+      INBOX_TABLE: "${InboxTable}",
+      DELIVERY_QUEUE_URL: "${DeliveryJobsQueue}",
+      RETRIES_QUEUE_URL: "${DeliveryRetriesQueue}",
+    },
+    grants: {
+      "${ChatLogMessages.Arn}": ["dynamodb:Query"],
+      "${ChatLogChats.Arn}": ["dynamodb:GetItem", "dynamodb:UpdateItem"],
+      "${ChatLogChatParticipants.Arn}": ["dynamodb:Query"],
+      "${ConnectionsClients.Arn}": ["dynamodb:Query"],
+      "${InboxTable.Arn}": ["dynamodb:BatchGetItem"],
+      "${DeliveryJobsQueue.Arn}": ["sqs:SendMessage"],
+      "${DeliveryRetriesQueue.Arn}": ["sqs:SendMessage"],
+      "${DeliverySafetyNetFailures.Arn}": ["sqs:SendMessage"],
+      "${ChatLogMessages.StreamArn}": follow,
+    },
+  },
+  DeliveryRetryEntries: {
+    timeoutSec: 20,
+    environment: {
+      MESSAGES_TABLE: "${ChatLogMessages}",
+      CHATS_TABLE: "${ChatLogChats}",
+      PARTICIPANTS_TABLE: "${ChatLogChatParticipants}",
+      CLIENTS_TABLE: "${ConnectionsClients}",
+      DELIVERY_QUEUE_URL: "${DeliveryJobsQueue}",
+    },
+    grants: {
+      "${ChatLogMessages.Arn}": ["dynamodb:BatchGetItem", "dynamodb:Query"],
+      "${ChatLogChats.Arn}": ["dynamodb:GetItem", "dynamodb:UpdateItem"],
+      "${ChatLogChatParticipants.Arn}": ["dynamodb:Query"],
+      "${ConnectionsClients.Arn}": ["dynamodb:Query"],
+      "${DeliveryJobsQueue.Arn}": ["sqs:SendMessage"],
+      "${DeliveryRetriesQueue.Arn}": consume,
     },
   },
   DeliveryDeliver: {
@@ -156,15 +217,6 @@ const functions: Readonly<Record<string, Expected>> = {
       "${ConnectionsClients.Arn}": ["dynamodb:UpdateItem"],
       [post]: ["execute-api:ManageConnections"],
       "${DeliveryJobsQueue.Arn}": [...consume, "sqs:SendMessage"],
-    },
-  },
-  ChatListUpdatePreviews: {
-    timeoutSec: 20,
-    environment: { MESSAGES_TABLE: "${ChatLogMessages}", CHATS_TABLE: "${ChatLogChats}" },
-    grants: {
-      "${ChatLogMessages.Arn}": ["dynamodb:Query"],
-      "${ChatLogChats.Arn}": ["dynamodb:GetItem", "dynamodb:UpdateItem"],
-      "${ChatListPreviewsQueue.Arn}": consume,
     },
   },
 };
@@ -299,7 +351,8 @@ test("where messages expire, the functions that read the log's ends are told aft
   });
   expect(Object.fromEntries(days)).toEqual({
     ChatLogCreateChatFunction: "30",
-    ChatLogSendMessageFunction: "30",
+    SendingSendMessageFunction: "30",
+    SendingAppendBatchFunction: "30",
     InboxSyncFunction: "30",
   });
 });

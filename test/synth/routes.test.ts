@@ -6,7 +6,7 @@ const routes: Readonly<Record<string, string>> = {
   $connect: "ConnectionsConnect",
   $disconnect: "ConnectionsDisconnect",
   $default: "UnknownCommand",
-  sendMessage: "ChatLogSendMessage",
+  sendMessage: "SendingSendMessage",
   createChat: "ChatLogCreateChat",
   listChats: "ChatLogReadChats",
   getChat: "ChatLogReadChats",

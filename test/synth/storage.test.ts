@@ -83,7 +83,7 @@ describe.each(stages)("in $name", ({ name, template, isProtected, policy }) => {
 
   test("[SEC2] every queue is encrypted by SQS", () => {
     const queues = Object.values(propertiesOf(template, "AWS::SQS::Queue"));
-    expect(queues).toHaveLength(5);
+    expect(queues).toHaveLength(8);
     for (const queue of queues) expect(queue["SqsManagedSseEnabled"]).toBe(true);
   });
 
@@ -163,8 +163,11 @@ describe.each(stages)("in $name", ({ name, template, isProtected, policy }) => {
       DeliveryQueueUrl: "${DeliveryJobsQueue}",
       DeliveryDeadLetterQueueUrl: "${DeliveryJobsDeadLetters}",
       FanOutFailureQueueUrl: "${DeliveryFanOutFailures}",
-      PreviewsQueueUrl: "${ChatListPreviewsQueue}",
-      PreviewsDeadLetterQueueUrl: "${ChatListPreviewsDeadLetters}",
+      SafetyNetFailureQueueUrl: "${DeliverySafetyNetFailures}",
+      FanOutRetryQueueUrl: "${DeliveryRetriesQueue}",
+      FanOutRetryDeadLetterQueueUrl: "${DeliveryRetriesDeadLetters}",
+      AppendsQueueUrl: "${SendingAppendsQueue}",
+      AppendsDeadLetterQueueUrl: "${SendingAppendsDeadLetters}",
     });
   });
 });
