@@ -39,13 +39,24 @@ const counted = async (work: () => Promise<void>) => {
 
 const none = { writeUnits: {}, readUnits: {}, invocations: {}, gatewayMessages: {}, queueRequests: {} };
 const reply = { received: 1, sent: 1 };
-/** A delivery job and a preview notice: each sent, received and deleted once. */
-const twoJobs = { SendMessageBatch: 2, ReceiveMessage: 2, DeleteMessageBatch: 2 };
-const sendAndDeliver = {
-  ChatLogSendMessage: 1,
-  DeliveryFanOut: 1,
-  DeliveryDeliver: 1,
-  ChatListUpdatePreviews: 1,
+/** A message of one device to another, the safety net's look a second later, and the ack. */
+const exchanged = {
+  ...none,
+  invocations: { SendingSendMessage: 1, DeliverySafetyNet: 1, InboxSync: 1 },
+  gatewayMessages: { received: 2, sent: 2, posted: 1 },
+};
+/** What every exchange reads, eventually consistent: half a unit each. */
+const read = {
+  ChatParticipants: 0.5, // the chat's members, the sender among them
+  Clients: 4 * 0.5, // the devices of both, by the sending function and by the safety net
+  Inbox: 0.5, // whether the recipient has acknowledged it, by the safety net
+};
+
+/** Alice sends, Bob acks it as soon as he has it. */
+const exchange = async (text: string, fields: object = {}): Promise<void> => {
+  const { seq } = await alice.send(chatId, text, fields);
+  await bob.waitForSeqs(chatId, [seq]);
+  await bob.ack(chatId, seq);
 };
 
 test("a device's first connection: its row looked for and written, no message billed", async () => {
@@ -78,71 +89,77 @@ test("createChat: one transaction of three puts, which count double, as do the t
 });
 
 test("a chat's first message, without `after`: a floor is kept, and the empty log is proved by the head", async () => {
-  expect(
-    await counted(async () => {
-      await alice.send(chatId, "hello");
-      await bob.waitForSeqs(chatId, [1]);
-    }),
-  ).toEqual({
-    invocations: sendAndDeliver,
-    gatewayMessages: { ...reply, posted: 1 },
-    queueRequests: twoJobs,
+  expect(await counted(async () => await exchange("hello"))).toEqual({
+    ...exchanged,
     readUnits: {
-      ChatParticipants: 1 + 1, // is the sender a member; who the members are
-      Clients: 2, // the devices of each member
-      Messages: 3 + 1 + 1, // the tip, the log before and after the head was asked; deliver's entry; the projection's
-      Chats: 2 + 1, // the projected tip, twice; the projection's own
-      Inbox: 1, // whether the device has the entry, which it does not
+      ...read,
+      ChatParticipants: 0.5 + 1, // a device's first ack of a chat asks whether its user is a member
+      // A glimpse of the tip, the tip itself, the log before and after the head was asked; the entry acknowledged.
+      Messages: 0.5 + 1 + 1 + 1 + 0.5,
+      Chats: 2, // the projected tip, twice
     },
-    writeUnits: { Messages: 2, Chats: 1 }, // the floor and the entry; the head
+    // The floor and the entry; the head; a cursor to be raised that is not there, and one that is made.
+    writeUnits: { Messages: 2, Chats: 1, Inbox: 2 },
   });
 });
 
-test("a message with `after`: three reads and a write fewer", async () => {
-  expect(
-    await counted(async () => {
-      await alice.send(chatId, "m".repeat(250), { after: 1 });
-      await bob.waitForSeqs(chatId, [2]);
-    }),
-  ).toEqual({
-    invocations: sendAndDeliver,
-    gatewayMessages: { ...reply, posted: 1 },
-    queueRequests: twoJobs,
-    readUnits: { ChatParticipants: 2, Clients: 2, Messages: 1 + 1 + 1, Chats: 1, Inbox: 1 },
-    writeUnits: { Messages: 1, Chats: 1 },
+test("a message without `after`: its floor is kept beside it", async () => {
+  expect(await counted(async () => await exchange("m".repeat(250)))).toEqual({
+    ...exchanged,
+    readUnits: { ...read, Messages: 0.5 + 0.5 }, // a glimpse of the tip; the entry acknowledged
+    writeUnits: { Messages: 2, Chats: 1, Inbox: 1 },
+  });
+});
+
+test("a message with `after`: one write less", async () => {
+  expect(await counted(async () => await exchange("m".repeat(250), { after: 2 }))).toEqual({
+    ...exchanged,
+    readUnits: { ...read, Messages: 0.5 + 0.5 },
+    writeUnits: { Messages: 1, Chats: 1, Inbox: 1 },
   });
 });
 
 test("a message of 5,000 bytes: written by the KB, read by 4 KB", async () => {
-  expect(
-    await counted(async () => {
-      await alice.send(chatId, "m".repeat(5_000), { after: 2 });
-      await bob.waitForSeqs(chatId, [3]);
-    }),
-  ).toEqual({
-    invocations: sendAndDeliver,
-    gatewayMessages: { ...reply, posted: 1 },
-    queueRequests: twoJobs,
-    readUnits: { ChatParticipants: 2, Clients: 2, Messages: 1 + 2 + 2, Chats: 1, Inbox: 1 },
-    writeUnits: { Messages: 6, Chats: 1 }, // 5,000 bytes and the entry's other attributes are over 5 KB
+  expect(await counted(async () => await exchange("m".repeat(5_000), { after: 3 }))).toEqual({
+    ...exchanged,
+    readUnits: { ...read, Messages: 0.5 + 2 * 0.5 },
+    writeUnits: { Messages: 6, Chats: 1, Inbox: 1 }, // 5,000 bytes and the entry's other attributes are over 5 KB
   });
 });
 
-test("acks: the membership and the entry read, the cursor written; one that is refused by its condition too", async () => {
+test("a message that its device does not acknowledge: a job a second later, and it is pushed again", async () => {
+  const seq = 5;
+  expect(
+    await counted(async () => {
+      await alice.send(chatId, "unheard", { after: seq - 1 });
+      await bob.waitUntil(
+        () => bob.pushed(chatId).filter((push) => push.seq === seq).length > 1 || undefined,
+        "a second push",
+      );
+    }),
+  ).toEqual({
+    invocations: { SendingSendMessage: 1, DeliverySafetyNet: 1, DeliveryDeliver: 1 },
+    gatewayMessages: { ...reply, posted: 2 },
+    queueRequests: { SendMessageBatch: 1, ReceiveMessage: 1, DeleteMessageBatch: 1 },
+    readUnits: {
+      ...read,
+      Inbox: 0.5 + 1, // by the safety net; by the job, strongly
+      Messages: 2 * 0.5 + 1, // from the entry of 5,000 bytes on; the entry that is pushed again
+    },
+    writeUnits: { Messages: 1, Chats: 1 },
+  });
+});
+
+test("acks: the entry looked for, the cursor written; one that is refused by its condition too", async () => {
   const ack = {
     ...none,
     invocations: { InboxSync: 1 },
     gatewayMessages: reply,
+    readUnits: { Messages: 0.5 },
     writeUnits: { Inbox: 1 },
   };
-  expect(await counted(async () => await bob.ack(chatId, 3))).toEqual({
-    ...ack,
-    readUnits: { ChatParticipants: 1, Messages: 2 }, // an entry over 4 KB, though only its key comes back
-  });
-  expect(await counted(async () => await bob.ack(chatId, 2))).toEqual({
-    ...ack,
-    readUnits: { ChatParticipants: 1, Messages: 1 },
-  });
+  expect(await counted(async () => await bob.ack(chatId, 5))).toEqual(ack);
+  expect(await counted(async () => await bob.ack(chatId, 3))).toEqual(ack);
 });
 
 test("an ack without requestId is not answered, and can be waited for by its run", async () => {
@@ -182,11 +199,11 @@ test("a message to one who is offline: no delivery job, no post", async () => {
       await meter.untilRun(tidings.platform, "Disconnect", async () => await bob.close());
     }),
   ).toEqual({ ...none, invocations: { ConnectionsDisconnect: 1 }, writeUnits: { Clients: 1 } });
-  expect(await counted(async () => void (await alice.send(chatId, "later", { after: 3 })))).toEqual({
-    invocations: { ChatLogSendMessage: 1, DeliveryFanOut: 1, ChatListUpdatePreviews: 1 },
+  expect(await counted(async () => void (await alice.send(chatId, "later", { after: 5 })))).toEqual({
+    ...none,
+    invocations: { SendingSendMessage: 1, DeliverySafetyNet: 1 },
     gatewayMessages: reply,
-    queueRequests: { SendMessageBatch: 1, ReceiveMessage: 1, DeleteMessageBatch: 1 },
-    readUnits: { ChatParticipants: 2, Clients: 2, Messages: 2 + 1, Chats: 1 }, // from `after` on: an entry of 5,000 bytes
+    readUnits: { ChatParticipants: 0.5, Clients: 4 * 0.5, Messages: 0.5 },
     writeUnits: { Messages: 1, Chats: 1 },
   });
 });
@@ -195,10 +212,9 @@ test("messages over 32 KB count by units: a text of escapes, in and posted", asy
   bob = await tidings.connect(bob.userId);
   const escapes = "\u0001".repeat(16_384); // six bytes each in JSON: 96 KB and the frame's other fields
   const { gatewayMessages } = await counted(async () => {
-    await alice.send(chatId, escapes, { after: 4 });
-    await bob.waitForSeqs(chatId, [5]);
+    await exchange(escapes, { after: 6 });
   });
-  expect(gatewayMessages).toEqual({ received: 4, sent: 1, posted: 4 });
+  expect(gatewayMessages).toEqual({ received: 4 + 1, sent: 2, posted: 4 });
 });
 
 test("requests to a queue count by 64 KB, a receive that found nothing as one", async () => {
@@ -212,6 +228,20 @@ test("requests to a queue count by 64 KB, a receive that found nothing as one", 
     await queues.call("ReceiveMessage", { QueueUrl });
   });
   expect(queueRequests).toEqual({ SendMessage: 2, ReceiveMessage: 2 + 1, DeleteMessage: 1 });
+});
+
+test("requests to a FIFO queue are counted apart, and batches of streams with their records", async () => {
+  const { queues, outputs } = tidings.platform;
+  const QueueUrl = outputs["AppendsDeadLetterQueueUrl"] ?? "";
+  const counts = await meter.measure(tidings.platform, async () => {
+    const message = { MessageBody: "m", MessageGroupId: "g", MessageDeduplicationId: "d" };
+    await queues.call("SendMessage", { QueueUrl, ...message });
+    await exchange("one more", { after: 7 });
+  });
+  expect(counts.fifoRequests).toEqual({ SendMessage: 1 });
+  expect(counts.queueRequests).toEqual({});
+  expect(counts.streamBatches).toEqual({ DeliverySafetyNet: 1 });
+  expect(counts.streamRecords).toEqual({ DeliverySafetyNet: 1 });
 });
 
 test("Lambda's time is of whole milliseconds, at the function's memory of 512 MB", async () => {
