@@ -24,6 +24,22 @@ export interface Report {
   readonly faults: ReadonlyMap<string, number>;
 }
 
+/**
+ * Ways that a message can go through the same template. Each is a system of its own: as it is deployed; with every
+ * chat too large for the direct lane; with every chat hot, so that the combined append stores what meets a rival.
+ */
+export const lanes = {
+  deployed: {},
+  streams: { DIRECT_LANE_MEMBERS: "0" },
+  combined: { COMBINE_AFTER: "1" },
+} as const satisfies Readonly<Record<string, Readonly<Record<string, string>>>>;
+
+export type LaneName = keyof typeof lanes;
+
+/** Every second seed goes as deployed. */
+export const laneOf = (seed: number): LaneName =>
+  (["streams", "deployed", "combined", "deployed"] as const)[seed % 4] ?? "deployed";
+
 export interface World extends AsyncDisposable {
   run(seed: number, options?: RunOptions): Promise<Report>;
 }
@@ -35,7 +51,11 @@ const restStepMs = 1_000;
 
 let runs = 0;
 
-export async function startWorld(assemblyDir: string, compileCacheFolder?: string): Promise<World> {
+export async function startWorld(
+  assemblyDir: string,
+  lane: LaneName,
+  compileCacheFolder?: string,
+): Promise<World> {
   const plan = new SeededPlan();
   const runsOfFunctions: { functionName: string; startedAt: number; endedAt: number }[] = [];
   const lines: string[] = [];
@@ -45,7 +65,8 @@ export async function startWorld(assemblyDir: string, compileCacheFolder?: strin
     faults: plan,
     mutateTemplate: (template) => {
       withChangeLogs(template);
-      withoutRateLimit(template);
+      // Clients here send faster than people do.
+      setVariables(template, { SEND_BURST: "100000", SENDS_PER_SEC: "100000", ...lanes[lane] });
     },
     onUsage: (usage) => {
       if (usage.service !== "lambda") return;
@@ -104,15 +125,20 @@ export async function startWorld(assemblyDir: string, compileCacheFolder?: strin
   };
 }
 
-/** Clients here send faster than people do. */
-const withoutRateLimit = (template: JsonObject): void => {
+/** Sets those of the variables that a function has. Throws for one that no function has. */
+const setVariables = (template: JsonObject, values: Readonly<Record<string, string>>): void => {
   const resources = template["Resources"] as Record<string, { Type: string; Properties: JsonObject }>;
-  for (const [logicalId, { Type, Properties }] of Object.entries(resources)) {
-    if (Type !== "AWS::Lambda::Function" || !logicalId.startsWith("ChatLogSendMessage")) continue;
-    const { Variables } = Properties["Environment"] as { Variables: JsonObject };
-    Variables["SEND_BURST"] = "100000";
-    Variables["SENDS_PER_SEC"] = "100000";
+  const unset = new Set(Object.keys(values));
+  for (const { Type, Properties } of Object.values(resources)) {
+    const environment = Properties?.["Environment"] as { Variables?: JsonObject } | undefined;
+    if (Type !== "AWS::Lambda::Function" || environment?.Variables === undefined) continue;
+    for (const [name, value] of Object.entries(values)) {
+      if (environment.Variables[name] === undefined) continue;
+      environment.Variables[name] = value;
+      unset.delete(name);
+    }
   }
+  if (unset.size > 0) throw new Error(`no function is told of ${[...unset].join(", ")}`);
 };
 
 /** One seed. */
