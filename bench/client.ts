@@ -23,7 +23,7 @@ export interface Arrival {
 export class BenchClient {
   readonly userId: string;
   readonly #socket: WebSocket;
-  readonly #replies = new Map<string, (arrival: Arrival) => void>();
+  readonly #replies = new Map<string, PromiseWithResolvers<Arrival>>();
   /** Pushes by chat and seq: those that came, and those that are waited for. */
   readonly #pushes = new Map<string, PromiseWithResolvers<Arrival>>();
   #onPush: (frame: Frame) => void = () => {};
@@ -49,10 +49,10 @@ export class BenchClient {
   /** Sends a request, whose reply may be a FAILURE. Rejects when no reply comes. */
   async request(command: string, fields: object = {}): Promise<Arrival> {
     const requestId = randomUUID();
-    const { promise, resolve } = Promise.withResolvers<Arrival>();
-    this.#replies.set(requestId, resolve);
+    const reply = Promise.withResolvers<Arrival>();
+    this.#replies.set(requestId, reply);
     this.tell(command, { requestId, ...fields });
-    return await inTime(promise, `a reply to ${command}`);
+    return await inTime(reply.promise, `a reply to ${command}`);
   }
 
   /** Sends a request. Rejects when it fails, and when no reply comes. */
@@ -69,10 +69,10 @@ export class BenchClient {
   }
 
   async ping(): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<Arrival>();
-    this.#replies.set("pong", resolve);
+    const reply = Promise.withResolvers<Arrival>();
+    this.#replies.set("pong", reply);
     this.tell("ping");
-    await inTime(promise, "a pong");
+    await inTime(reply.promise, "a pong");
   }
 
   /** The push of one entry, which may have come already. */
@@ -99,12 +99,19 @@ export class BenchClient {
     const reply = key === undefined ? undefined : this.#replies.get(key);
     if (key !== undefined && reply !== undefined) {
       this.#replies.delete(key);
-      reply(arrival);
+      reply.resolve(arrival);
     } else if (frame.command === "newMessage") {
       this.#pushOf(String(frame["chatId"]), Number(frame["seq"])).resolve(arrival);
       this.#onPush(frame);
-    } else if (frame.command === undefined || frame.status !== undefined)
-      throw new Error(`a frame that nobody asked for: ${JSON.stringify(frame).slice(0, 300)}`);
+    } else if (frame.command === undefined || frame.status !== undefined) this.#fail(frame);
+  }
+
+  /** The gateway's own error, which names no request, or the failure of a request that wanted no reply. */
+  #fail(frame: Frame): void {
+    const error = new Error(`a frame that nobody asked for: ${JSON.stringify(frame).slice(0, 300)}`);
+    if (this.#replies.size === 0) throw error;
+    for (const reply of this.#replies.values()) reply.reject(error);
+    this.#replies.clear();
   }
 
   #pushOf(chatId: string, seq: number): PromiseWithResolvers<Arrival> {

@@ -22,6 +22,8 @@ import { copyChat, lengthenLog } from "./seed.ts";
 
 const repeats = 15;
 const warmUps = 3;
+/** At the first size, so that the code of all functions is compiled before it is timed. */
+const firstWarmUps = 40;
 
 const logLengths = [10, 100, 1_000, 10_000, 100_000];
 const chatCounts = [1, 10, 100, 1_000, 5_000];
@@ -51,7 +53,8 @@ const measureAt = async (
   operations: Operations,
 ): Promise<void> => {
   for (const [name, operation] of Object.entries(operations)) {
-    for (let at = 0; at < warmUps; at += 1) await operation();
+    const before = curves.has(name) ? warmUps : firstWarmUps;
+    for (let at = 0; at < before; at += 1) await operation();
     const times: number[] = [];
     const counts = await stage.meter.measure(stage.platform, async () => {
       for (let at = 0; at < repeats; at += 1) {
