@@ -25,8 +25,8 @@ export interface LineChart {
 export type Chart = BarChart | LineChart;
 
 const width = 960;
-const height = 340;
-const plot = { left: 70, right: 20, top: 74, bottom: 56 };
+const height = 360;
+const plot = { left: 70, right: 20, top: 92, bottom: 56 };
 const plotWidth = width - plot.left - plot.right;
 const plotHeight = height - plot.top - plot.bottom;
 const floorY = plot.top + plotHeight;
@@ -145,16 +145,22 @@ const steps = (most: number): number[] => {
 const heading = (title: string): string =>
   `<text x="${plot.left}" y="28" font-size="16" font-weight="bold">${escape(title)}</text>`;
 
-/** In a row under the title. */
+/** In rows under the title. */
 const legend = (names: readonly string[]): string[] => {
   let x = plot.left;
+  let y = 42;
   return names.flatMap((name, at) => {
-    const start = x;
     // No font is measured here: seven pixels a letter is ample at this size.
-    x += 34 + name.length * 7;
+    const wide = 34 + name.length * 7;
+    if (x + wide > width) {
+      x = plot.left;
+      y += 20;
+    }
+    const start = x;
+    x += wide;
     return [
-      `<rect x="${start}" y="42" width="12" height="12" fill="${colourOf(at)}"/>`,
-      text(start + 18, 53, name, "start"),
+      `<rect x="${start}" y="${y}" width="12" height="12" fill="${colourOf(at)}"/>`,
+      text(start + 18, y + 11, name, "start"),
     ];
   });
 };
