@@ -2,7 +2,7 @@
  * Who may import whom (docs/adr/0001): protocol <- everything; lambdas import protocol only; lib reaches
  * handlers by path; local knows the template and the built assets alone; no cycles.
  */
-const ours = "^(bin|lib|lambdas|protocol|local|bench|sdk|test)/";
+const ours = "^(bin|lib|lambdas|protocol|local|bench|ops|sdk|test)/";
 const only = (name, from, allowed) => ({
   name,
   severity: "error",
@@ -24,6 +24,7 @@ export default {
     only("lib-reaches-handlers-by-path", "lib", ["protocol"]),
     only("bin-composes-lib", "bin", ["lib"]),
     only("local-knows-the-template-alone", "local", []),
+    only("ops-knows-the-outputs-alone", "ops", []),
     {
       name: "protocol-runs-anywhere",
       severity: "error",
@@ -39,7 +40,7 @@ export default {
     {
       name: "no-test-code-in-the-product",
       severity: "error",
-      from: { path: "^(bin|lib|lambdas|protocol|local)/" },
+      from: { path: "^(bin|lib|lambdas|protocol|local|ops)/" },
       to: { path: "^(test|bench)/" },
     },
   ],

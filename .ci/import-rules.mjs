@@ -7,7 +7,7 @@ import { cruise } from "dependency-cruiser";
 import extractTSConfig from "dependency-cruiser/config-utl/extract-ts-config";
 import config from "../.dependency-cruiser.mjs";
 
-const folders = ["bin", "lib", "lambdas", "protocol", "local", "test", "bench"];
+const folders = ["bin", "lib", "lambdas", "protocol", "local", "test", "bench", "ops"];
 const sources = folders.flatMap((folder) =>
   readdirSync(folder, { recursive: true })
     .filter((file) => file.endsWith(".ts"))

@@ -4,7 +4,8 @@ import { defaultStageName, stageConfig, withContext } from "../lib/config.ts";
 import { TidingsStack } from "../lib/tidings-stack.ts";
 
 const app = new App();
-const context = (name: string): unknown => app.node.tryGetContext(name);
-const stage = withContext(stageConfig(String(context("stage") ?? defaultStageName)), context);
+const stageName: unknown = app.node.tryGetContext("stage");
+const chosen = stageConfig(typeof stageName === "string" ? stageName : defaultStageName);
+const stage = withContext(chosen, (name): unknown => app.node.tryGetContext(name));
 new TidingsStack(app, `Tidings-${stage.stageName}`, { stage });
 app.synth();

@@ -127,10 +127,10 @@ export function withContext(stage: StageConfig, valueOf: (name: string) => unkno
   const set = settable.flatMap((name) => {
     const value = valueOf(name);
     if (value === undefined) return [];
-    if (!/^\d{1,9}$/.test(String(value))) {
-      throw new Error(`context ${name} must be a whole number, not ${String(value)}`);
-    }
-    return [[name, Number(value)]];
+    // A number where cdk.json sets it, text where the command line does.
+    const text = typeof value === "string" ? value : JSON.stringify(value);
+    if (!/^\d{1,9}$/.test(text)) throw new Error(`context ${name} must be a whole number, not ${text}`);
+    return [[name, Number(text)]];
   });
   return { ...stage, ...Object.fromEntries(set) };
 }

@@ -1,9 +1,9 @@
 /**
  * [SND6] How fast a user may send, without a write for every message. A leaky bucket a user is kept beside its
  * devices, where a send reads it at no extra cost; what a function's environment has let through it counts by
- * itself, and adds to the bucket only when that is much in a short time. So one who writes as people write costs
- * no write at all. The count is never too high: nobody within the rate is refused. It may be too low by what
- * each environment has not told yet, an eighth of the burst at most.
+ * itself, and adds to the bucket only when that is much in a short time, or the bucket is half full. So one who
+ * writes as people write costs no write at all. The count is never too high: nobody within the rate is refused.
+ * It may be too low by what each environment has not told yet, an eighth of the burst at most.
  */
 
 export interface RateLimit {
@@ -41,10 +41,15 @@ export class SendRate {
     return undefined;
   }
 
-  /** The times that are due to be added to the user's bucket, and count as told from now on; none while few. */
-  due(userId: string, now: number): readonly number[] {
+  /**
+   * The times that are due to be added to the user's bucket, and count as told from now on. While the bucket is
+   * less than half full, none as long as they are few.
+   */
+  due(userId: string, told: Bucket | undefined, now: number): readonly number[] {
     const times = this.#recent(userId, now);
-    if (times.length < Math.max(1, this.#limit.burst / 8)) return [];
+    const { burst } = this.#limit;
+    const isCalm = this.#level(this.added(told, times, now), now) < burst / 2;
+    if (isCalm && times.length < burst / 8) return [];
     this.#untold.delete(userId);
     return times;
   }

@@ -71,8 +71,11 @@ export async function sendMessage(
   };
   const slotsToLose = slotsFor(deps, chatId);
   const appended = await append(deps, draft, { admission, slotsToLose });
-  if (!appended.ok) return appended;
   const told = tellBucket(deps, userId, origin);
+  if (!appended.ok) {
+    await told;
+    return appended;
+  }
   if (appended.value.kind === "contended") {
     await told;
     return await afterLosing(deps, { ...draft, seen: appended.value.seen }, request, sender);
@@ -140,11 +143,12 @@ async function tellBucket(
   userId: string,
   origin: Promise<{ bucket?: Bucket }>,
 ): Promise<void> {
-  const due = deps.rate.due(userId, deps.now());
-  if (due.length === 0) return;
   try {
-    const change = (bucket: Bucket | undefined) => deps.rate.added(bucket, due, deps.now());
-    await deps.changeBucket(userId, (await origin).bucket, change);
+    const { bucket } = await origin;
+    const due = deps.rate.due(userId, bucket, deps.now());
+    if (due.length === 0) return;
+    const change = (seen: Bucket | undefined) => deps.rate.added(seen, due, deps.now());
+    await deps.changeBucket(userId, bucket, change);
   } catch (error) {
     deps.onSideFailure("bucket not changed", error);
   }

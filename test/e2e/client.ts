@@ -1,5 +1,6 @@
 /** A client as anybody would write one: a plain WebSocket, JSON frames, nothing of the server's code. */
 import { randomUUID } from "node:crypto";
+import { setTimeout as pause } from "node:timers/promises";
 import { inject } from "vitest";
 import WebSocket from "ws";
 import { tokenFromCommand } from "./system.ts";
@@ -142,14 +143,15 @@ export class Client {
     await this.ask("ack", { acks: [{ chatId, seq }] });
   }
 
+  /** Sends a message, as often as it takes: one that is too early is sent again when it may be ([SND6]). */
   async send(chatId: string, message: string, fields: object = {}): Promise<Frame & { seq: number }> {
-    const reply = await this.ask("sendMessage", {
-      chatId,
-      clientMessageId: randomUUID(),
-      message,
-      ...fields,
-    });
-    return reply as Frame & { seq: number };
+    const request = { chatId, clientMessageId: randomUUID(), message, ...fields };
+    for (;;) {
+      const { status, error, ...reply } = await this.request("sendMessage", request);
+      if (status === "SUCCESS") return { status, ...reply } as unknown as Frame & { seq: number };
+      if (error?.code !== "rate_limited") throw new Error(`sendMessage: ${error?.code} ${error?.message}`);
+      await pause(error.retryAfterMs);
+    }
   }
 
   /** Sends one text frame in pieces of so many bytes. */
