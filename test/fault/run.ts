@@ -2,7 +2,8 @@
  * `npm run fault -- --seeds N --minutes M`: many clients, every fault, and a checker at the end of each seed. Other
  * options: `--seed S` begins there instead of at 1; `--users N` and `--steps N` make a seed larger or smaller;
  * `--rate kind=share` (repeatable) overrides a rate of local/faults/seeded-plan.ts; `--plant NAME` plants a bug,
- * which must be found; `--assembly FOLDER` takes a synthesized one. Ends with 1 when a seed failed, or when a planted bug was not found.
+ * which must be found; `--lane NAME` takes all seeds
+ * through one lane instead of each through its own; `--assembly FOLDER` takes a synthesized one. Ends with 1 when a seed failed, or when a planted bug was not found.
  */
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -11,7 +12,15 @@ import { noFaults, type FaultRates } from "../../local/faults/seeded-plan.ts";
 import { assemblyOf } from "../support/assembly.ts";
 import { plantedAssembly, plants } from "./harness/plants.ts";
 import type { RunOptions } from "./harness/workload.ts";
-import { laneOf, type LaneName, type Report, startWorld, type World } from "./harness/world.ts";
+import {
+  isLane,
+  laneOf,
+  lanes,
+  type LaneName,
+  type Report,
+  startWorld,
+  type World,
+} from "./harness/world.ts";
 
 const { values } = parseArgs({
   options: {
@@ -23,6 +32,7 @@ const { values } = parseArgs({
     rate: { type: "string", multiple: true, default: [] },
     plant: { type: "string" },
     assembly: { type: "string" },
+    lane: { type: "string" },
   },
 });
 
@@ -50,7 +60,7 @@ const lineOf = (report: Report): string => {
   const seconds = (report.ms / 1000).toFixed(1);
   const chaos = (report.chaosMs / 1000).toFixed(1);
   const verdict = report.violations.length === 0 ? "ok" : "FAILED";
-  return `seed ${report.seed} ${verdict}  ${laneOf(report.seed)} lane  ${seconds} s (${chaos} s of faults)  ${report.devices} devices  ${report.entries} entries  ${faults} faults`;
+  return `seed ${report.seed} ${verdict}  ${laneFor(report.seed)} lane  ${seconds} s (${chaos} s of faults)  ${report.devices} devices  ${report.entries} entries  ${faults} faults`;
 };
 
 const seeds = wholeOf("seeds", values.seeds);
@@ -80,9 +90,16 @@ await using assembly =
 const start = async (lane: LaneName): Promise<World> =>
   await startWorld(assembly.folder, lane, join(root, ".local", "compile-cache"));
 
+const laneFor = (seed: number): LaneName => {
+  const { lane } = values;
+  if (lane === undefined) return laneOf(seed);
+  if (!isLane(lane)) throw new Error(`--lane: there are ${Object.keys(lanes).join(", ")}`);
+  return lane;
+};
+
 /** Those of one lane after each other, so that there are few systems to start; a planted bug is sought as it comes. */
 const order = Array.from({ length: seeds }, (_, at) => first + at).toSorted(
-  (a, b) => laneOf(a).localeCompare(laneOf(b)) || a - b,
+  (a, b) => laneFor(a).localeCompare(laneFor(b)) || a - b,
 );
 
 const failed: number[] = [];
@@ -92,9 +109,9 @@ let world: World | undefined;
 let lane: LaneName | undefined;
 for (const seed of order) {
   if (performance.now() > deadline) break;
-  if (world === undefined || lane !== laneOf(seed)) {
+  if (world === undefined || lane !== laneFor(seed)) {
     await world?.[Symbol.asyncDispose]();
-    lane = laneOf(seed);
+    lane = laneFor(seed);
     world = await start(lane);
   }
   const report = await world.run(seed, options);

@@ -24,7 +24,7 @@ interface Asked {
 }
 
 /** How long a client waits for an answer before it asks again. */
-const patienceMs = 6_000;
+const patienceMs = 3_000;
 
 let links = 0;
 

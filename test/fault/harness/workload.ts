@@ -3,9 +3,9 @@ import { noFaults, type FaultRates } from "../../../local/faults/seeded-plan.ts"
 import { randomOf } from "../../../local/faults/seeded.ts";
 
 export interface RunOptions {
-  /** Users of a seed. @default 3 to 5, by the seed */
+  /** Users of a seed. @default 2 to 4, by the seed; in one of ten 5 */
   readonly users?: number;
-  /** Steps of each device. @default 8 to 14, by the seed */
+  /** Steps of each device. @default 4 to 9, by the seed; in one of ten 14 */
   readonly steps?: number;
   /** Instead of those that the seed draws. */
   readonly rates?: Partial<FaultRates>;
@@ -43,15 +43,16 @@ export interface Workload {
 export function workloadOf(seed: number, run: string, options: RunOptions, mayLose: boolean): Workload {
   const random = randomOf("workload", seed);
   const upTo = (count: number): number => Math.floor(random() * count);
-  const userCount = options.users ?? 3 + upTo(3);
+  const isLarge = random() < 0.1;
+  const userCount = options.users ?? (isLarge ? 5 : 2 + upTo(3));
   const users = Array.from({ length: userCount }, (_, at) => `u${at}-${run}`);
   const pairs = users
     .flatMap((_, a) => users.slice(a + 1).map((__, b) => [a, a + 1 + b] as const))
     // Everybody talks to the first; the others to each other as it comes.
     .filter(([a]) => a === 0 || random() < 0.4);
   const devices = users.flatMap((userId) =>
-    Array.from({ length: 1 + upTo(3) }, (_, at) => {
-      const steps = options.steps ?? 8 + upTo(7);
+    Array.from({ length: 1 + upTo(isLarge ? 3 : 2) }, (_, at) => {
+      const steps = options.steps ?? (isLarge ? 14 : 4 + upTo(6));
       return {
         userId,
         deviceId: `d${at}`,
@@ -97,7 +98,7 @@ function ratesOf(seed: number, mayLose: boolean): FaultRates {
     silence: random() < 0.85 ? 0 : 0.003,
     delay: rate(0.05, 0.25),
     delayMs: random() < 0.7 ? 40 : 250,
-    kill: rate(0.004, 0.015),
+    kill: rate(0.003, 0.01),
     storm: rate(0.003, 0.012),
     cut: rate(0.01, 0.05),
     lose: rate(0.01, 0.05),

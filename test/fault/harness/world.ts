@@ -36,6 +36,8 @@ export const lanes = {
 
 export type LaneName = keyof typeof lanes;
 
+export const isLane = (name: string): name is LaneName => Object.hasOwn(lanes, name);
+
 /** Every second seed goes as deployed. */
 export const laneOf = (seed: number): LaneName =>
   (["streams", "deployed", "combined", "deployed"] as const)[seed % 4] ?? "deployed";
