@@ -43,6 +43,9 @@ const bothWays = async (event: JsonObject, functionName?: string): Promise<JsonV
   return [bySocket, byPort].map(comparable);
 };
 
+/** A new environment on a busy machine takes seconds to load the SDK. */
+const eventually = async (check: () => void): Promise<void> => await vi.waitFor(check, { timeout: 15_000 });
+
 const comparable = (value: JsonValue): JsonValue =>
   JSON.parse(
     JSON.stringify(value, (key, inner: JsonValue) =>
@@ -199,7 +202,7 @@ describe("the SDK sees no difference", () => {
         abortAfterMs: 100,
       };
       expect(await lab.run(way, poll)).toMatchObject({ error: "AbortError" });
-      await vi.waitFor(() => expect(lab.polls[before]?.aborted).toBe(true));
+      await eventually(() => expect(lab.polls[before]?.aborted).toBe(true));
     }
   });
 });
@@ -237,13 +240,13 @@ describe("an environment", () => {
   test("stands still with its call: the answer comes when the next event lets it go on", async () => {
     for (const way of ways) {
       expect(await lab.run(way, { step: "unawaited", ...unstepped(getItem(heldKey)) })).toBe(0);
-      await vi.waitFor(() => expect(lab.held.waiting).toBe(1));
+      await eventually(() => expect(lab.held.waiting).toBe(1));
       // An environment takes one more turn of its loop after its reply. By the time that another one has run
       // several events it has taken it, and then by that time its answer has arrived.
       const other = way === "port" ? "socket" : "port";
       for (let turn = 0; turn < 5; turn += 1) await lab.run(other, getItem("x"));
       lab.release();
-      await vi.waitFor(() => expect(lab.held.waiting).toBe(0));
+      await eventually(() => expect(lab.held.waiting).toBe(0));
       for (let turn = 0; turn < 5; turn += 1) await lab.run(other, getItem("x"));
       const goesOnAt = Date.now();
       const results = (await lab.run(way, { step: "background" })) as { answer: { at: number } }[];
@@ -264,18 +267,18 @@ describe("an environment", () => {
         input,
       };
       const running = lab.invoke(way, poll);
-      await vi.waitFor(() => expect(lab.polls.length).toBe(before + 1));
+      await eventually(() => expect(lab.polls.length).toBe(before + 1));
       expect(lab.polls[before]?.aborted).toBe(false);
       lab.labs[way].runtime.kill("operator");
       expect(await running).toMatchObject({ ok: false, error: { errorType: "Runtime.ExitError" } });
-      await vi.waitFor(() => expect(lab.polls[before]?.aborted).toBe(true));
+      await eventually(() => expect(lab.polls[before]?.aborted).toBe(true));
     }
   });
 
   test("is kept alive by a call that is on its way, and by nothing after it", async () => {
     for (const way of ways) {
       const waiting = lab.invoke(way, getItem(heldKey));
-      await vi.waitFor(() => expect(lab.held.waiting).toBe(1));
+      await eventually(() => expect(lab.held.waiting).toBe(1));
       lab.release();
       expect(await waiting).toMatchObject({ ok: true });
       // A kept-alive socket is not waited for, and neither is the port.
