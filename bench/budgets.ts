@@ -1,5 +1,4 @@
 /** The budgets of the design beside what was measured. */
-import type { Measured } from "./cost.ts";
 import { carrying, type Route } from "./hops.ts";
 import { type Counts, dollars, dollarsWithoutTime, priceOf, total } from "./prices.ts";
 import { number, table } from "./report.ts";
@@ -8,11 +7,20 @@ import {
   ackFold,
   backFromOffline,
   bursts,
-  group,
   previewFold,
   toOneOffline,
   uncoalesced,
-} from "./scenarios.ts";
+} from "./message-scenarios.ts";
+import { group } from "./scenarios.ts";
+
+/** What a scenario took. */
+export interface Measured {
+  readonly name: string;
+  /** Per operation. */
+  readonly counts: Counts;
+  /** Deliveries of one operation; 0 where it is none of sending. */
+  readonly deliveries: number;
+}
 
 export interface Budget {
   readonly what: string;

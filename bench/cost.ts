@@ -1,22 +1,15 @@
 /** The cost table: what each operation takes, counted in a platform that runs in this process. */
 import { type Platform, startPlatform } from "../local/platform.ts";
-import { budgetsOf, budgetTable } from "./budgets.ts";
+import { budgetsOf, budgetTable, type Measured } from "./budgets.ts";
 import { measureHops, type Route, routeText } from "./hops.ts";
 import { CostMeter, perOperation, sumOf } from "./meter.ts";
 import type { Stage } from "./people.ts";
 import { type Counts, dollars, dollarsWithoutTime, priceOf, prices, type Tally, total } from "./prices.ts";
 import { fixed, load, number, type Section, table } from "./report.ts";
-import { type Scenario, scenarios } from "./scenarios.ts";
+import type { Scenario } from "./scenario.ts";
+import { scenarios } from "./scenarios.ts";
 
 const million = 1e6;
-
-export interface Measured {
-  readonly name: string;
-  /** Per operation. */
-  readonly counts: Counts;
-  /** Deliveries of one operation; 0 where it is none of sending. */
-  readonly deliveries: number;
-}
 
 export interface CostRun {
   readonly measured: readonly Measured[];
