@@ -1,10 +1,14 @@
 /**
- * `npm run fault -- --seeds N --minutes M`: many clients, every fault, and a checker at the end of each seed. Other
- * options: `--seed S` begins there instead of at 1; `--users N` and `--steps N` make a seed larger or smaller;
- * `--rate kind=share` (repeatable) overrides a rate of local/faults/seeded-plan.ts; `--plant NAME` plants a bug,
- * which must be found; `--lane NAME` takes all seeds
- * through one lane instead of each through its own; `--assembly FOLDER` takes a synthesized one. Ends with 1 when a seed failed, or when a planted bug was not found.
+ * `npm run fault -- --seeds N --minutes M`: many clients, every fault, and a checker at the end of each seed. Ends
+ * with 1 when a seed failed, or when a planted bug was not found. Other options:
+ * `--seed S` begins there instead of at 1; `--users N` and `--steps N` make a seed larger or smaller;
+ * `--rate KIND=SHARE` (repeatable) overrides a rate of local/faults/seeded-plan.ts;
+ * `--lane NAME` takes all seeds through one lane instead of each through its own (harness/world.ts);
+ * `--plant NAME` plants a bug, which must be found (harness/plants.ts);
+ * `--assembly FOLDER` takes a synthesized assembly instead of the checkout's;
+ * `--log FILE` keeps what the clients of the last failed seed saw and its functions logged.
  */
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -33,6 +37,7 @@ const { values } = parseArgs({
     plant: { type: "string" },
     assembly: { type: "string" },
     lane: { type: "string" },
+    log: { type: "string" },
   },
 });
 
@@ -120,6 +125,7 @@ for (const seed of order) {
   say(lineOf(report));
   if (report.violations.length === 0) continue;
   failed.push(seed);
+  if (values.log !== undefined) writeFileSync(values.log, report.story.join("\n"));
   for (const { rule, evidence } of report.violations.slice(0, 8))
     say(`  [${rule}] ${evidence.slice(0, 900)}`);
   if (report.violations.length > 8) say(`  and ${report.violations.length - 8} more`);
