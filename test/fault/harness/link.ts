@@ -23,8 +23,8 @@ interface Asked {
   readonly settle: (outcome: Outcome) => void;
 }
 
-/** How long a client waits for an answer before it asks again. */
-const patienceMs = 3_000;
+/** How long a client waits for an answer before it asks again. On a busy machine, less makes a flood of repetitions. */
+const patienceMs = 8_000;
 
 let links = 0;
 
