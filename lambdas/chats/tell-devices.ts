@@ -3,6 +3,7 @@
  * and never tried again. A device that missed it reads the same from the chat list.
  */
 import type { ChatReadFrame, ChatStateFrame } from "../../protocol/frames.ts";
+import { connectionsOf } from "../delivery/recipients.ts";
 import type { Device } from "../stores/clients.ts";
 import type { DeviceKey } from "../stores/inbox.ts";
 
@@ -25,10 +26,8 @@ export const tellOtherDevices =
     const text = JSON.stringify(frame);
     const tell = async () => {
       const others = (await devicesOf(userId)).filter((device) => device.deviceId !== deviceId);
-      const open = others.flatMap(({ connection }) =>
-        connection && connection.tokenExpiresAt * 1000 > now() ? [connection.connectionId] : [],
-      );
-      await Promise.all(open.map(async (connectionId) => await post(connectionId, text).catch(onFailed)));
+      const open = connectionsOf(others, now());
+      await Promise.all(open.map(async ({ connectionId }) => await post(connectionId, text).catch(onFailed)));
     };
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<void>((resolve) => {

@@ -26,7 +26,7 @@ export interface DeliverDependencies {
  * Milliseconds for which an entry is so new that no device can well have acknowledged it: the first push of one
  * looks at no cursor, which saves half a read unit a device.
  */
-const newsMs = 2_000;
+const newsMs = 1_000;
 
 /**
  * Rejects when nobody could be told, so that the queue hands the job out again and in the end sets it aside.

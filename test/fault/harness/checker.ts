@@ -60,6 +60,8 @@ export interface Evidence {
 const arrivalMs = 1_000;
 /** Milliseconds by which two machines' clocks differ at most. */
 const skewMs = 1_000;
+/** [DLV2] An entry's first moment, in which it may be pushed to who has just acknowledged it. */
+const newsMs = 1_000;
 
 export const check = (evidence: Evidence): Violation[] => [
   ...checkLogs(evidence),
@@ -218,9 +220,16 @@ function* checkSyncs(evidence: Evidence): Generator<Violation> {
   }
 }
 
-/** No push that began after an acknowledgement of it was answered. */
+/** No push that began after an acknowledgement of it was answered, but for those in an entry's first moment. */
 function* checkAcks({ history, runs }: Evidence): Generator<Violation> {
   const acked = history.of("acked");
+  const firstSeen = new Map<string, number>();
+  const see = (chatId: string, seq: number, at: number) => {
+    const key = `${chatId} ${seq}`;
+    firstSeen.set(key, Math.min(at, firstSeen.get(key) ?? at));
+  };
+  for (const { chatId, seq, at } of history.of("answered")) see(chatId, seq, at);
+  for (const { entry, at } of history.of("pushed")) see(entry.chatId, entry.seq, at);
   for (const { device, at, entry } of history.of("pushed")) {
     const before = acked.find(
       (ack) =>
@@ -229,8 +238,9 @@ function* checkAcks({ history, runs }: Evidence): Generator<Violation> {
         ack.acks.some(({ chatId, seq }) => chatId === entry.chatId && seq >= entry.seq),
     );
     if (before === undefined) continue;
+    const isNews = at - (firstSeen.get(`${entry.chatId} ${entry.seq}`) ?? at) <= newsMs + skewMs + arrivalMs;
     const excuse = runs.some(({ startedAt, endedAt }) => startedAt <= before.at && endedAt >= at - arrivalMs);
-    if (!excuse)
+    if (!isNews && !excuse)
       yield violation("DLV2", `${device} had acknowledged what a later run pushed:`, entry, {
         acked: before.at,
         pushed: at,
