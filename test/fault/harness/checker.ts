@@ -228,7 +228,7 @@ function* checkAcks({ history, runs }: Evidence): Generator<Violation> {
     const key = `${chatId} ${seq}`;
     firstSeen.set(key, Math.min(at, firstSeen.get(key) ?? at));
   };
-  for (const { chatId, seq, at } of history.of("answered")) see(chatId, seq, at);
+  for (const { chatId, seq, at } of history.of("sent")) see(chatId, seq, at);
   for (const { entry, at } of history.of("pushed")) see(entry.chatId, entry.seq, at);
   for (const { device, at, entry } of history.of("pushed")) {
     const before = acked.find(
