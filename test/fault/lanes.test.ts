@@ -31,12 +31,9 @@ const soon = { timeout: 60_000 };
 async function group(tidings: Tidings, size: number): Promise<{ members: Client[]; chatId: string }> {
   const ids = Array.from({ length: size }, () => newUser("member"));
   const members = await Promise.all(ids.map(async (id) => await tidings.connect(id)));
-  const { chatId } = (await members[0]?.ask("createChat", {
-    participants: ids.slice(1),
-    name: "lanes",
-    clientChatId: randomUUID(),
-  })) as { chatId: string };
-  return { members, chatId };
+  const request = { participants: ids.slice(1), name: "lanes", clientChatId: randomUUID() };
+  const made = await members[0]?.ask("createChat", request);
+  return { members, chatId: String(made?.["chatId"]) };
 }
 
 test("[DLV1] [DLV4] [LST2] the sending function dies after it stored: the safety net pushes and previews the message", async () => {
