@@ -1,6 +1,6 @@
 /**
  * [DLV1] [DLV5] One job: entries of a chat to some tens of connections, to all at once, to each in the order of
- * seq. Where it may not be the first to tell, a device that has acknowledged an entry is not told ([DLV2]); a dead
+ * seq. A device that may have acknowledged an entry is asked about first ([DLV2]); a dead
  * connection is forgotten; a device that failed otherwise is tried again by itself, without those that have the
  * entries.
  */
@@ -13,7 +13,11 @@ export interface DeliverDependencies {
   /** The entries with these seqs that are there. */
   readonly entries: (chatId: string, seqs: readonly number[]) => Promise<Entry[]>;
   /** Up to where each of the devices has acknowledged the chat. */
-  readonly cursors: (devices: readonly DeviceKey[], chatId: string) => Promise<(device: DeviceKey) => number>;
+  readonly cursors: (
+    devices: readonly DeviceKey[],
+    chatId: string,
+    consistency: "strong" | "eventual",
+  ) => Promise<(device: DeviceKey) => number>;
   /** False when the connection is gone; rejects when the frame may be posted later. */
   readonly post: (connectionId: string, frame: string) => Promise<boolean>;
   readonly forget: (recipient: Recipient, connectedBefore: number) => Promise<void>;
@@ -23,10 +27,10 @@ export interface DeliverDependencies {
 }
 
 /**
- * Milliseconds for which an entry is so new that no device can well have acknowledged it: the first push of one
- * looks at no cursor, which saves half a read unit a device.
+ * Milliseconds for which an entry is news: its first push looks only at the cursors of devices that connected just
+ * before it or since, whose first sync may have been quicker. For the others that saves half a read unit each.
  */
-const newsMs = 1_000;
+const newsMs = 5_000;
 
 /**
  * Rejects when nobody could be told, so that the queue hands the job out again and in the end sets it aside.
@@ -40,8 +44,11 @@ export async function deliver(
   const { chatId, seqs, to } = job;
   const entries = await deps.entries(chatId, seqs);
   const now = deps.now();
-  const isNews = isFirstTry && !job.again && entries.every(({ sentAt }) => now - sentAt < newsMs);
-  const cursorOf = isNews ? () => 0 : await deps.cursors(to, chatId);
+  const oldest = Math.min(...entries.map(({ sentAt }) => sentAt));
+  const isNews = isFirstTry && !job.again && now - oldest < newsMs;
+  const unsure = isNews ? to.filter(({ connectedAt }) => connectedAt > oldest - newsMs) : to;
+  const consistency = isNews ? "eventual" : "strong";
+  const cursorOf = unsure.length > 0 ? await deps.cursors(unsure, chatId, consistency) : () => 0;
   const frames = entries
     .filter((entry) => isVisible(entry, now))
     .toSorted((a, b) => a.seq - b.seq)

@@ -24,7 +24,7 @@ export interface FanOutDependencies {
 }
 
 /** Connections told by one job: few enough that a slow one holds up few, enough to share the job's costs. */
-export const recipientsPerJob = 50;
+export const recipientsPerJob = 64;
 
 /** Entries told by one job: what arrived together is told together, in its order. */
 export const entriesPerJob = 20;

@@ -5,6 +5,8 @@ const recipient = z.object({
   userId: z.string(),
   deviceId: z.string(),
   connectionId: z.string(),
+  /** Epoch milliseconds. */
+  connectedAt: z.int(),
   /** Epoch seconds, [CON8]. */
   tokenExpiresAt: z.int(),
 });

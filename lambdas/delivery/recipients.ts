@@ -14,6 +14,5 @@ export const handshakeMs = 30_000;
 export const connectionsOf = (devices: readonly Device[], now: number): Recipient[] =>
   devices.flatMap(({ userId, deviceId, connection }) => {
     if (!connection || connection.tokenExpiresAt * 1000 <= now) return [];
-    const { connectionId, tokenExpiresAt } = connection;
-    return [{ userId, deviceId, connectionId, tokenExpiresAt }];
+    return [{ userId, deviceId, ...connection }];
   });

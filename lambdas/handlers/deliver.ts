@@ -36,7 +36,7 @@ const clients = new ClientsStore(dynamo, env.CLIENTS_TABLE);
 export const handler = middy(
   makeHandler({
     entries: async (chatId, seqs) => await messages.getMany(seqs.map((seq) => ({ chatId, seq }))),
-    cursors: async (devices, chatId) => await inbox.cursorsOf(devices, chatId, "strong"),
+    cursors: async (devices, chatId, consistency) => await inbox.cursorsOf(devices, chatId, consistency),
     post: async (connectionId, frame) => await callbacks.post(connectionId, frame),
     forget: async (recipient, connectedBefore) =>
       await clients.disconnect(recipient, recipient.connectionId, Date.now(), connectedBefore),

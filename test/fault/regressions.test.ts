@@ -18,7 +18,7 @@ const regressions: readonly {
   },
   {
     seed: 1004,
-    name: "[DLV2] a push in an entry's first second may come after its acknowledgement, a later one may not",
+    name: "[DLV2] a push in an entry's first moment may come after its acknowledgement, a later one may not",
     options: {},
     lane: "streams",
   },

@@ -23,7 +23,11 @@ const pairs = 40;
 const measure = async (assemblyDir: string, scenarios: readonly Scenario[], hops: boolean) =>
   await onStage(assemblyDir, async (stage) => {
     const measured: Measured[] = [];
-    for (const scenario of scenarios) measured.push(await measureScenario(stage, scenario, 1, 0));
+    for (const scenario of scenarios) {
+      // A device's first ack in a chat makes its cursor, which costs a unit more than raising it.
+      const warmUps = scenario.name === group(256).name ? 1 : 0;
+      measured.push(await measureScenario(stage, scenario, 1, warmUps));
+    }
     const routes: Record<string, Route> = hops ? { "1:1": await measureHops(stage) } : {};
     return budgetsOf(measured, routes).filter(({ counted }) => counted);
   });

@@ -11,6 +11,7 @@ const recipient = (userId: string, tokenExpiresAt = later): Recipient => ({
   userId,
   deviceId: "phone",
   connectionId: `connection of ${userId}`,
+  connectedAt: now - 3_600_000,
   tokenExpiresAt,
 });
 const entry = (seq: number, userId = "alice", visibleUntil?: number): Entry => ({
@@ -64,29 +65,30 @@ test("[DLV1] each connection gets the job's entries in the order of seq, and non
 });
 
 test.each([
-  ["of a second try", 0, {}, false],
-  ["of a job that goes again", 0, { again: true }, true],
-  ["of entries that are no news any more", 1_000, {}, true],
+  ["a second try", 0, {}, false],
+  ["a job that goes again", 0, { again: true }, true],
+  ["entries that are no news any more", 5_000, {}, true],
 ])(
-  "[DLV2] what a device has acknowledged is not pushed by a job %s, [CON8] nor anything past its token's end",
+  "[DLV2] %s: what a device has acknowledged is not pushed, [CON8] nor anything past its token's end",
   async (_, ageMs, again, isFirstTry) => {
     const { deps, posted } = world([entry(1), entry(2)], {}, { bob: 1 });
-    const expired = recipient("carol", now / 1000);
-    const aged = { ...deps, now: () => now + ageMs };
-    await deliver(
-      aged,
-      { chatId: "chat", seqs: [1, 2], to: [recipient("bob"), expired], ...again },
-      isFirstTry,
-    );
+    const job = { chatId: "chat", seqs: [1, 2], to: [recipient("bob"), recipient("carol", now / 1000)] };
+    await deliver({ ...deps, now: () => now + ageMs }, { ...job, ...again }, isFirstTry);
     expect(posted).toEqual(["bob 2"]);
   },
 );
 
-test("[DLV1] the first push of news reads no cursor", async () => {
-  const { deps, posted } = world([entry(1)]);
-  const blind = { ...deps, cursors: async () => await Promise.reject(new Error("a cursor was read")) };
-  await deliver(blind, { chatId: "chat", seqs: [1], to: [recipient("bob")] }, true);
-  expect(posted).toEqual(["bob 1"]);
+test("[DLV2] the first push of news asks about the devices that have just connected, and about no other", async () => {
+  const { deps, posted } = world([entry(1), entry(2)], {}, { bob: 1 });
+  const asked: string[] = [];
+  const cursors: typeof deps.cursors = async (devices, chatId, consistency) => {
+    asked.push(...devices.map(({ userId }) => userId));
+    return await deps.cursors(devices, chatId, consistency);
+  };
+  const bob = { ...recipient("bob"), connectedAt: now - 100 };
+  await deliver({ ...deps, cursors }, { chatId: "chat", seqs: [1, 2], to: [bob, recipient("carol")] }, true);
+  expect(posted.toSorted()).toEqual(["bob 2", "carol 1", "carol 2"]);
+  expect(asked).toEqual(["bob"]);
 });
 
 test("[DLV1] what has expired meanwhile is not pushed", async () => {

@@ -61,7 +61,7 @@ const arrivalMs = 1_000;
 /** Milliseconds by which two machines' clocks differ at most. */
 const skewMs = 1_000;
 /** [DLV2] An entry's first moment, in which it may be pushed to who has just acknowledged it. */
-const newsMs = 1_000;
+const newsMs = 5_000;
 
 export const check = (evidence: Evidence): Violation[] => [
   ...checkLogs(evidence),
