@@ -73,7 +73,7 @@ export class Delivery extends Construct {
     this.fanOutFailures = this.#follow(props, this.#fanOut(props), {
       name: "fan-out",
       failuresId: "FanOutFailures",
-      pattern: { lane: { S: FilterRule.isEqual("streams") } },
+      pattern: { lane: { S: FilterRule.or("streams", "both") } },
       batchSize: 100,
     });
     this.safetyNetFailures = this.#follow(props, this.#safetyNet(props), {

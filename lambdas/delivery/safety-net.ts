@@ -1,7 +1,7 @@
 /**
  * [DLV1] [DLV4] [LST2] What follows each stored entry a second later, whatever became of the function that stored
- * it. The chat's head takes it in; and where the direct lane was to bring it, each connected device that has not
- * acknowledged it by now gets a job of its own. The job waits a moment longer, looks at the device's cursor
+ * it. The chat's head takes it in; and in chats of the direct lane's size, whoever was to bring it, each connected
+ * device that has not acknowledged it by now gets a job of its own. The job waits a moment longer, looks at the device's cursor
  * again, and only then pushes: so a device that acknowledges within a second is told once.
  */
 import { chunks } from "../chunks.ts";
@@ -25,16 +25,15 @@ export async function followUp(
   entries: readonly Entry[],
 ): Promise<void> {
   const chat = await deps.takeIntoHead(chatId, entries);
-  const direct = entries.filter(({ lane }) => lane === "direct").toSorted((a, b) => a.seq - b.seq);
-  const last = direct.at(-1);
-  if (!last) return;
+  const watched = entries.filter(({ lane }) => lane !== "streams").toSorted((a, b) => a.seq - b.seq);
+  if (watched.length === 0) return;
   const members = chat?.type === "direct" ? chat.participants : await deps.membersOf(chatId);
   const connected = connectionsOf(await devicesOfAll(deps, members), deps.now()).filter((device) =>
-    direct.some((entry) => !isOwn(entry, device)),
+    watched.some((entry) => !isOwn(entry, device)),
   );
   if (connected.length === 0) return;
   const cursorOf = await deps.cursors(connected, chatId);
-  const jobs = chunks(direct, entriesPerJob).flatMap((chunk) => {
+  const jobs = chunks(watched, entriesPerJob).flatMap((chunk) => {
     const behind = connected.filter((device) =>
       chunk.some((entry) => !isOwn(entry, device) && entry.seq > cursorOf(device)),
     );

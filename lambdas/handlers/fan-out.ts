@@ -1,4 +1,4 @@
-/** Consumer of the log's stream for entries of the streams lane: [DLV1] [DLV5] [DLV6]. */
+/** Consumer of the log's stream for the entries that it brings: [DLV1] [DLV5] [DLV6]. */
 import middy from "@middy/core";
 import { createDynamoClient, createQueueClient } from "../aws/clients.ts";
 import { sendAll } from "../aws/queues.ts";

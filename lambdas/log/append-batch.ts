@@ -16,7 +16,7 @@ import {
   place,
   type Tip,
 } from "./append.ts";
-import type { Entry, MessageEntry } from "./entry.ts";
+import type { Entry, Lane, MessageEntry } from "./entry.ts";
 
 export interface AppendBatchDependencies extends Omit<AppendDependencies, "log" | "projectedTip"> {
   readonly log: Pick<AppendLog, "readFrom"> & {
@@ -27,6 +27,7 @@ export interface AppendBatchDependencies extends Omit<AppendDependencies, "log" 
 export interface SeenDraft extends Draft {
   /** The message does not lie in the log from its floor up to here; an entry does, unless this is 0. */
   readonly seen: number;
+  readonly lane: Lane;
 }
 
 /** Rounds that rivals outside the queue may win before the drafts are given up with `unavailable`. */
@@ -62,7 +63,7 @@ export async function appendBatch(
     const placed: [id: string, entry: MessageEntry][] = [];
     let last = tip;
     for (const [id, draft] of open) {
-      const entry = place(deps, draft, last, "streams");
+      const entry = place(deps, draft, last, draft.lane);
       placed.push([id, entry]);
       last = entry;
     }

@@ -1,7 +1,10 @@
 import type { ChatChange, EntryFrame } from "../../protocol/frames.ts";
 
-/** Who brings an entry to the members: the function that stored it, or the log's stream. */
-export type Lane = "direct" | "streams";
+/**
+ * Who brings an entry to the members: the function that stored it, with the safety net to look after it; the log's
+ * stream; or the stream, with the safety net to look after it.
+ */
+export type Lane = "direct" | "streams" | "both";
 
 interface EntryBase {
   readonly chatId: string;

@@ -78,7 +78,8 @@ export async function sendMessage(
   }
   if (appended.value.kind === "contended") {
     await told;
-    return await afterLosing(deps, { ...draft, seen: appended.value.seen }, request, sender);
+    const lane = (await audience)?.lane === "direct" ? "both" : "streams";
+    return await afterLosing(deps, { ...draft, seen: appended.value.seen, lane }, request, sender);
   }
   const { kind, entry } = appended.value;
   // An entry of an earlier attempt was told then, or is the safety net's: whoever has acknowledged it hears no more.
@@ -162,7 +163,7 @@ function slotsFor({ combineAfter, hotChats, now }: SendDependencies, chatId: str
 /** [SND3] A chat in which sends lose their slots is hot: its messages are put into the log together. */
 async function afterLosing(
   deps: SendDependencies,
-  draft: Pick<WaitingDraft, "chatId" | "clientMessageId" | "text" | "seen" | "replyTo">,
+  draft: Pick<WaitingDraft, "chatId" | "clientMessageId" | "text" | "seen" | "lane" | "replyTo">,
   { requestId }: RequestOf<"sendMessage">,
   sender: Sender,
 ): Promise<Failure | typeof answeredLater> {

@@ -17,6 +17,8 @@ export const waitingDraft = z.object({
   /** Epoch seconds, [CON8]. */
   tokenExpiresAt: z.int(),
   requestId: z.optional(z.string()),
+  /** Whether the safety net looks after the entry, as after others of the chat. */
+  lane: z.enum(["streams", "both"]),
   /** When it was left here, epoch milliseconds. */
   at: z.int(),
 });

@@ -278,8 +278,8 @@ export function toEntry(item: Item): Entry {
 }
 
 function toLane(lane: string): Lane {
-  if (lane !== "direct" && lane !== "streams") throw new Error(`entry of unknown lane ${lane}`);
-  return lane;
+  if (lane === "direct" || lane === "streams" || lane === "both") return lane;
+  throw new Error(`entry of unknown lane ${lane}`);
 }
 
 function toChange(item: Item): ChatChange {

@@ -44,7 +44,11 @@ test.each([
 });
 
 test.each([
-  ["fan-out is asked about new entries of the streams lane", "DeliveryFanOut", { lane: { S: ["streams"] } }],
+  [
+    "fan-out is asked about new entries that it is to bring",
+    "DeliveryFanOut",
+    { lane: { S: ["streams", "both"] } },
+  ],
   ["the safety net about all new entries", "DeliverySafetyNet", {}],
 ])("[DLV1] %s, and nothing else of the log", (_, name, lane) => {
   const criteria = mappings[`${name}Log`]?.["FilterCriteria"] as { Filters: { Pattern: string }[] };

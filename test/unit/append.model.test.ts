@@ -272,7 +272,11 @@ test("[SND3] [SND4] a combined append of two drafts, one of which its sender tri
         const { log, ...rest } = dependencies(world, step);
         const putAllIfFree = async (entries: readonly Entry[]) =>
           await step(() => world.putAllIfFree(entries));
-        const drafts = [draft("mine", 1), draft("other", 1)].map((one) => ({ ...one, seen: 1 }));
+        const drafts = [draft("mine", 1), draft("other", 1)].map((one) => ({
+          ...one,
+          seen: 1,
+          lane: "both" as const,
+        }));
         const outcomes = await appendBatch({ ...rest, log: { ...log, putAllIfFree } }, chatId, drafts);
         for (const [at, outcome] of outcomes.entries()) {
           if (!outcome.ok) throw new Error(outcome.error.message);
