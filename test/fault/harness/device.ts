@@ -51,6 +51,7 @@ export class Device {
   #wanted = false;
   #isConnecting = false;
   #ackTimer: NodeJS.Timeout | undefined;
+  #acksUnderWay = 0;
   #gapTimer: NodeJS.Timeout | undefined;
   readonly #underWay = new Set<Promise<unknown>>();
 
@@ -311,8 +312,7 @@ export class Device {
     this.#ackTimer ??= setTimeout(
       () => {
         this.#ackTimer = undefined;
-        const acks = this.#acknowledgeable();
-        if (acks.length > 0 && this.isOnline) this.#inBackground(this.#acknowledge(acks));
+        this.#acknowledgeSome();
       },
       random() < 0.5 ? random() * 10 : random() * 150,
     );
@@ -325,6 +325,18 @@ export class Device {
       if (link !== undefined && stillThere && this.healsGaps)
         this.#inBackground(this.#syncOver(link, undefined));
     }, gapPatienceMs);
+  }
+
+  /** Two at most at once: while the server is slow, what comes meanwhile goes with the next one. */
+  #acknowledgeSome(): void {
+    const acks = this.#acknowledgeable();
+    if (acks.length === 0 || !this.isOnline || this.#acksUnderWay >= 2) return;
+    this.#acksUnderWay += 1;
+    const done = () => {
+      this.#acksUnderWay -= 1;
+      this.#acknowledgeSome();
+    };
+    this.#inBackground(this.#acknowledge(acks).finally(done));
   }
 
   #acknowledgeable(): Acknowledgement[] {
