@@ -23,7 +23,7 @@ test("the first conversation: online, offline and back, on history and list alik
   const history = (await back.ask("getHistory", { chatId }))["entries"] as EntryFrame[];
   expect(history.map(({ message }) => message)).toEqual(["hello bob", "are you there?"]);
   await expect
-    .poll(async () => (await back.ask("listChats"))["chats"])
+    .poll(async () => (await back.ask("listChats"))["chats"], soon)
     .toMatchObject([{ chatId, lastSeq: 2, lastMessage: { seq: 2, preview: "are you there?" }, unread: 2 }]);
 });
 

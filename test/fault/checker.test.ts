@@ -160,7 +160,7 @@ const spoilt: readonly (readonly [string, string, (story: Story) => void])[] = [
     (s) => (s.bob = { ...s.bob, hadUnasked: new Map([["c", [1, 2]]]) }),
   ],
   ["DLV2", "what came back by sync", (s) => s.events.push(...sync(2, 70, [seen(3)]))],
-  ["DLV2", "a push of a run that began after the acknowledgement", (s) => s.events.push(pushed(3, 5_000))],
+  ["DLV2", "a push of a run that began after the acknowledgement", (s) => s.events.push(pushed(3, 20_000))],
   [
     "DLV2",
     "a cursor that fell",
