@@ -5,6 +5,7 @@
  * entries.
  */
 import { type Entry, isOwn, isVisible, toFrame } from "../log/entry.ts";
+import type { Consistency } from "../stores/attributes.ts";
 import type { DeviceKey } from "../stores/inbox.ts";
 import type { DeliveryJob, Recipient } from "./job.ts";
 import { handshakeMs } from "./recipients.ts";
@@ -16,7 +17,7 @@ export interface DeliverDependencies {
   readonly cursors: (
     devices: readonly DeviceKey[],
     chatId: string,
-    consistency: "strong" | "eventual",
+    consistency: Consistency,
   ) => Promise<(device: DeviceKey) => number>;
   /** False when the connection is gone; rejects when the frame may be posted later. */
   readonly post: (connectionId: string, frame: string) => Promise<boolean>;

@@ -5,18 +5,16 @@
  */
 import type { Entry, Lane } from "../log/entry.ts";
 import { isOwn, toFrame } from "../log/entry.ts";
+import type { Consistency } from "../stores/attributes.ts";
 import type { Device } from "../stores/clients.ts";
-import { connectionsOf, handshakeMs, type Recipient } from "./recipients.ts";
+import type { Recipient } from "./job.ts";
+import { connectionsOf, handshakeMs } from "./recipients.ts";
 
 export interface AudienceDependencies {
   /** The largest chat, in members, that this lane serves. 0: it serves none. */
   readonly directLaneMembers: number;
   /** Up to so many of the chat's members; an eventual read may lack one who joined a moment ago. */
-  readonly someMembers: (
-    chatId: string,
-    limit: number,
-    consistency: "strong" | "eventual",
-  ) => Promise<string[]>;
+  readonly someMembers: (chatId: string, limit: number, consistency: Consistency) => Promise<string[]>;
   readonly isMember: (chatId: string, userId: string) => Promise<boolean>;
   readonly devicesOf: (userId: string) => Promise<Device[]>;
 }

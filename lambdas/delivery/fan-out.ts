@@ -5,8 +5,8 @@
 import { chunks } from "../chunks.ts";
 import { isOwn } from "../log/entry.ts";
 import type { Device } from "../stores/clients.ts";
-import type { DeliveryJob } from "./job.ts";
-import { connectionsOf, type Recipient } from "./recipients.ts";
+import type { DeliveryJob, Recipient } from "./job.ts";
+import { connectionsOf } from "./recipients.ts";
 
 /** The parts of a new entry that decide who hears of it. */
 export interface NewEntry {

@@ -1,8 +1,6 @@
 import type { Device } from "../stores/clients.ts";
 import type { Recipient } from "./job.ts";
 
-export type { Recipient };
-
 /**
  * Milliseconds for which a connection may still be inside its own handshake, where posts answer "gone" as well
  * (API Gateway's longest integration takes 29 s). So young a one is not forgotten; its first sync brings what it

@@ -3,6 +3,7 @@ import { failure, type Outcome, success } from "../../protocol/errors.ts";
 import type { ReplyFields } from "../../protocol/frames.ts";
 import type { RequestOf } from "../../protocol/requests.ts";
 import { isGroupId } from "../chats/chat-id.ts";
+import type { Consistency } from "../stores/attributes.ts";
 import type { LogPosition } from "../stores/messages.ts";
 
 export interface AckDependencies {
@@ -11,7 +12,7 @@ export interface AckDependencies {
   /** Which of these slots hold an entry; a read at half the price may not show one that is there. */
   readonly occupied: (
     slots: readonly LogPosition[],
-    consistency: "strong" | "eventual",
+    consistency: Consistency,
   ) => Promise<(slot: LogPosition) => boolean>;
   readonly projectedTip: (chatId: string) => Promise<number>;
   readonly acknowledge: (chatId: string, seq: number) => Promise<void>;

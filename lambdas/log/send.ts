@@ -7,6 +7,7 @@ import type { ReplyFields } from "../../protocol/frames.ts";
 import { limits } from "../../protocol/limits.ts";
 import type { RequestOf } from "../../protocol/requests.ts";
 import { answeredLater } from "../commands/command-handler.ts";
+import type { Caller } from "../commands/identity.ts";
 import { type Audience, type AudienceDependencies, audienceOf } from "../delivery/direct-lane.ts";
 import type { Device } from "../stores/clients.ts";
 import { append, type AppendDependencies } from "./append.ts";
@@ -35,21 +36,13 @@ export interface SendDependencies extends AppendDependencies, AudienceDependenci
   readonly onSideFailure: (what: string, error: unknown) => void;
 }
 
-export interface Sender {
-  readonly userId: string;
-  readonly deviceId: string;
-  readonly connectionId: string;
-  /** Epoch seconds. */
-  readonly tokenExpiresAt: number;
-}
-
 /** Slots lost to rivals before a send gives up with `unavailable`, where nothing combines; its client tries again. */
 const slotsToLoseAtMost = 64;
 
 export async function sendMessage(
   deps: SendDependencies,
   request: RequestOf<"sendMessage">,
-  sender: Sender,
+  sender: Caller,
 ): Promise<Outcome<ReplyFields["sendMessage"]> | typeof answeredLater> {
   const { chatId, clientMessageId, message, after, replyTo } = request;
   const unfit = checkText(message);
@@ -165,7 +158,7 @@ async function afterLosing(
   deps: SendDependencies,
   draft: Pick<WaitingDraft, "chatId" | "clientMessageId" | "text" | "seen" | "lane" | "replyTo">,
   { requestId }: RequestOf<"sendMessage">,
-  sender: Sender,
+  sender: Caller,
 ): Promise<Failure | typeof answeredLater> {
   if (deps.combineAfter === 0) return failure("unavailable", "the chat is busy; send again", 250);
   deps.hotChats.note(draft.chatId, deps.now());
