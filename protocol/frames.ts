@@ -17,6 +17,12 @@ export interface NewMessageFrame {
   readonly replyTo: number | null;
   /** Epoch milliseconds by the server's clock; never less than that of the entry before. */
   readonly sentAt: number;
+  /** [EDT2] When the text was last changed. */
+  readonly editedAt?: number;
+  /** [EDT1] It was deleted for everyone: `message` is empty. */
+  readonly deletedAt?: number;
+  /** [EDT3] What others, and the user, react with. */
+  readonly reactions?: readonly { readonly userId: string; readonly emoji: string }[];
 }
 
 /** [CHT5] What a change of the chat itself was. */
@@ -27,15 +33,70 @@ export interface ChatCreated {
   readonly members: number;
 }
 
-export type ChatChange = ChatCreated;
+/** [CHT3] Who came, went, leads or leads no longer: the one user in `participants`. */
+export interface MembersChanged {
+  readonly type: "added" | "removed" | "left" | "promoted" | "demoted";
+}
 
-/** [CHT5] One change of a group, an entry of its log like a message, ordered with them. */
+/** [CHT4] */
+export interface ChatRenamed {
+  readonly type: "renamed";
+  readonly name: string;
+}
+
+/** [EDT6] For how long messages are kept from now on; null: as long as the stage keeps them. */
+export interface TimerSet {
+  readonly type: "timerSet";
+  readonly disappearAfterMs: number | null;
+}
+
+/** [EDT1] The message at `target` is deleted for everyone. */
+export interface MessageDeleted {
+  readonly type: "messageDeleted";
+  readonly target: number;
+}
+
+/** [EDT2] The new text of the message at `target`; null where that has been deleted since. */
+export interface MessageEdited {
+  readonly type: "messageEdited";
+  readonly target: number;
+  readonly message: string | null;
+}
+
+/** [EDT3] The user's reaction to the message at `target`; null: taken back. */
+export interface Reacted {
+  readonly type: "reacted";
+  readonly target: number;
+  readonly emoji: string | null;
+}
+
+/** [EDT1] In the user's own log (`chatId` of the frame): this message of a chat is deleted for the user alone. */
+export interface MessageHidden {
+  readonly type: "messageHidden";
+  readonly chatId: string;
+  readonly target: number;
+}
+
+export type ChatChange =
+  | ChatCreated
+  | MembersChanged
+  | ChatRenamed
+  | TimerSet
+  | MessageDeleted
+  | MessageEdited
+  | Reacted
+  | MessageHidden;
+
+/** [CHT5] One change of a chat, an entry of its log like a message, ordered with them. */
 export interface ChatUpdateFrame {
   readonly command: "chatUpdate";
   readonly chatId: string;
   readonly seq: number;
   readonly change: ChatChange;
-  /** Whom it concerns. Of a creation everyone, the creator first; none where they would not fit ([CHT5]). */
+  /**
+   * Whom it concerns: the member of a MembersChanged; of a creation everyone, the creator first, and none where
+   * they would not fit ([CHT5]); of other changes nobody.
+   */
   readonly participants: readonly string[];
   /** Who did it. */
   readonly userId: string;
@@ -62,10 +123,67 @@ export interface ChatReadFrame {
   readonly unread: number;
 }
 
-/** [CON5] The last frame of a connection that the server ends. */
+/**
+ * [RCP2] Up to where a member's devices have a chat's messages, and up to where it has read them. `readSeq` is null
+ * where it is not shown ([RCP3]).
+ */
+export interface ReceiptFrame {
+  readonly command: "receipt";
+  readonly chatId: string;
+  readonly userId: string;
+  readonly deliveredSeq: number;
+  readonly readSeq: number | null;
+  readonly at: number;
+}
+
+/** [RCP2] The receipts of several members of a large group at once. */
+export interface ReceiptsFrame {
+  readonly command: "receipts";
+  readonly chatId: string;
+  readonly receipts: readonly Omit<ReceiptFrame, "command" | "chatId">[];
+}
+
+/** [PRS1] Ephemeral: a watched user came or went. */
+export interface PresenceFrame extends Presence {
+  readonly command: "presence";
+}
+
+export interface Presence {
+  readonly userId: string;
+  readonly online: boolean;
+  /** When the user was last connected; absent while it is, and where it is not shown ([PRS3]). */
+  readonly lastSeen?: number;
+}
+
+/** [PRS4] Ephemeral: a member is typing, or has stopped. */
+export interface TypingFrame {
+  readonly command: "typing";
+  readonly chatId: string;
+  readonly userId: string;
+  readonly typing: boolean;
+}
+
+/** [CON5] [DEV1] The last frame of a connection that the server ends. */
 export interface ClosingFrame {
   readonly command: "closing";
-  readonly reason: "replaced";
+  readonly reason: "replaced" | "removed";
+}
+
+/** [PRS3] [RCP3] What a user shows of itself. */
+export interface Privacy {
+  readonly lastSeen: "everyone" | "contacts" | "nobody";
+  readonly readReceipts: boolean;
+}
+
+/** [DEV1] */
+export interface DeviceView {
+  readonly deviceId: string;
+  /** When it first connected, and when it was last connected. */
+  readonly createdAt: number;
+  readonly lastSeenAt: number;
+  readonly online: boolean;
+  /** True for the device that asks. */
+  readonly current: boolean;
 }
 
 export type ChatType = "direct" | "group";
@@ -85,12 +203,16 @@ export interface ChatDetails {
   readonly type: ChatType;
   readonly name: string | null;
   readonly createdAt: number;
+  /** [EDT6] For how long new messages are kept; null: as long as the stage keeps them. */
+  readonly disappearAfterMs: number | null;
   readonly participants: readonly {
     readonly userId: string;
     readonly role: "admin" | "member";
     /** The first entry of the chat that they see. */
     readonly joinedSeq: number;
-    readonly readSeq: number;
+    /** [RCP1] Up to where a device of theirs has the chat, and up to where they have read; null: not shown. */
+    readonly deliveredSeq: number;
+    readonly readSeq: number | null;
   }[];
 }
 
@@ -100,12 +222,16 @@ export interface ChatListRow {
   readonly type: ChatType;
   readonly name: string | null;
   readonly otherUserId?: string;
+  /** [CHT6] False in a group that the user has left, or was removed from. */
+  readonly isMember: boolean;
   readonly lastSeq: number;
   readonly lastMessage: {
     readonly seq: number;
     readonly userId: string;
     readonly preview: string;
     readonly sentAt: number;
+    /** [EDT1] It was deleted for everyone. */
+    readonly deleted?: true;
   } | null;
   readonly unread: number;
   readonly readSeq: number;
@@ -136,6 +262,25 @@ export interface ReplyFields {
   listChats: { readonly chats: readonly ChatListRow[]; readonly next?: string };
   setChatState: Omit<ChatStateFrame, "command">;
   markRead: Omit<ChatReadFrame, "command">;
+  modifyChatParticipants: Changed;
+  updateChat: Changed;
+  deleteMessage: Changed;
+  editMessage: Changed;
+  react: Changed;
+  setTyping: Readonly<Record<string, never>>;
+  watchPresence: { readonly presence: readonly Presence[] };
+  setPrivacy: Privacy;
+  blockUser: Readonly<Record<string, never>>;
+  unblockUser: Readonly<Record<string, never>>;
+  listBlocked: { readonly userIds: readonly string[]; readonly next?: string };
+  listDevices: { readonly devices: readonly DeviceView[] };
+  removeDevice: Readonly<Record<string, never>>;
+}
+
+/** [CHT5] The entry that a change became; null where there was nothing to change. */
+export interface Changed {
+  readonly chatId: string;
+  readonly seq: number | null;
 }
 
 export interface FailureReply {

@@ -19,6 +19,24 @@ export const limits = {
   defaultPageEntries: 50,
   /** [LST2] Graphemes of a preview. */
   previewGraphemes: 100,
+  /** [EDT6] For how long a disappearing message is kept, in milliseconds: an hour to 90 days. */
+  disappearAfterMsMin: 3_600_000,
+  disappearAfterMsMax: 90 * 86_400_000,
+  /** [EDT1] Milliseconds for which its sender may delete a message for everyone. */
+  deleteForEveryoneMs: 2 * 86_400_000,
+  /** [EDT2] Milliseconds for which its sender may edit a message, and how often. */
+  editMs: 15 * 60_000,
+  edits: 10,
+  /** [EDT3] An emoji, in UTF-16 units: one grapheme, however it is put together. */
+  emojiLength: 32,
+  /** [PRS1] Users whose presence one connection is told of. */
+  watchedUsers: 100,
+  /** [PRS4] Members of the largest group in which typing is told. */
+  typingMembers: 32,
+  /** [PRS4] Milliseconds for which one typing event of a user in a chat stands for all. */
+  typingMs: 3_000,
+  /** [BLK1] Users that one user may block. */
+  blockedUsers: 1_000,
   /** [SND4] Entries between `after` and the end of the log that a send looks through before it gives up. */
   sendWindowEntries: 10_000,
 } as const;

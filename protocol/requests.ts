@@ -4,7 +4,7 @@
  */
 import * as z from "zod/mini";
 import { failure, type Outcome, success } from "./errors.ts";
-import { limits, userIdPattern } from "./limits.ts";
+import { deviceIdPattern, limits, userIdPattern } from "./limits.ts";
 
 const requestId = z.optional(
   z
@@ -59,6 +59,67 @@ const createChat = z.object({
     .check(z.minLength(1, "must name at least one user")),
   name: z.optional(groupName),
   clientChatId: z.optional(uuid),
+});
+
+/** [CHT3] A change of who is in a group, or of who leads it. */
+const modifyChatParticipants = z.object({
+  command: z.literal("modifyChatParticipants"),
+  requestId,
+  chatId,
+  userId,
+  operation: z.enum(["ADD", "REMOVE", "PROMOTE", "DEMOTE"], "must be ADD, REMOVE, PROMOTE or DEMOTE"),
+});
+
+/** [CHT4] A group's name; [EDT6] for how long messages are kept from now on, null: as long as the stage keeps them. */
+const updateChat = z
+  .object({
+    command: z.literal("updateChat"),
+    requestId,
+    chatId,
+    name: z.optional(groupName),
+    disappearAfterMs: z.optional(
+      z.nullable(
+        z
+          .int("must be a whole number of milliseconds, or null")
+          .check(
+            z.gte(limits.disappearAfterMsMin, "must be at least an hour"),
+            z.lte(limits.disappearAfterMsMax, "must be at most 90 days"),
+          ),
+      ),
+    ),
+  })
+  .check(
+    z.refine(({ name, disappearAfterMs }) => name !== undefined || disappearAfterMs !== undefined, {
+      error: "or disappearAfterMs must be given",
+      path: ["name"],
+    }),
+  );
+
+/** [EDT1] A message taken back: from the user's own sight, or from everyone's. */
+const deleteMessage = z.object({
+  command: z.literal("deleteMessage"),
+  requestId,
+  chatId,
+  seq,
+  for: z.enum(["me", "everyone"], "must be me or everyone"),
+});
+
+/** [EDT2] A new text for a message. */
+const editMessage = z.object({
+  command: z.literal("editMessage"),
+  requestId,
+  chatId,
+  seq,
+  message: z.string("must be a string"),
+});
+
+/** [EDT3] The user's one reaction to a message; null takes it back. */
+const react = z.object({
+  command: z.literal("react"),
+  requestId,
+  chatId,
+  seq,
+  emoji: z.nullable(z.string("must be one emoji, or null")),
 });
 
 /** [CHT4] A chat and who is in it. */
@@ -121,6 +182,48 @@ const getHistory = z.object({
   limit: pageSize,
 });
 
+/** [PRS4] The user is typing in a chat, or has stopped. */
+const setTyping = z.object({ command: z.literal("setTyping"), requestId, chatId, typing: flag });
+
+/** [PRS1] Whose presence this connection is told of from now on, instead of whom it named before. */
+const watchPresence = z.object({
+  command: z.literal("watchPresence"),
+  requestId,
+  userIds: z
+    .array(userId, "must be a list of user ids")
+    .check(z.maxLength(limits.watchedUsers, `must name at most ${limits.watchedUsers} users`)),
+});
+
+/** [PRS3] [RCP3] What the user shows of itself; what is not named stays. */
+const setPrivacy = z
+  .object({
+    command: z.literal("setPrivacy"),
+    requestId,
+    lastSeen: z.optional(z.enum(["everyone", "contacts", "nobody"], "must be everyone, contacts or nobody")),
+    readReceipts: z.optional(flag),
+  })
+  .check(
+    z.refine(({ lastSeen, readReceipts }) => lastSeen !== undefined || readReceipts !== undefined, {
+      error: "or readReceipts must be given",
+      path: ["lastSeen"],
+    }),
+  );
+
+/** [BLK1] */
+const blockUser = z.object({ command: z.literal("blockUser"), requestId, userId });
+const unblockUser = z.object({ command: z.literal("unblockUser"), requestId, userId });
+const listBlocked = z.object({ command: z.literal("listBlocked"), requestId, limit: pageSize, cursor });
+
+/** [DEV1] */
+const listDevices = z.object({ command: z.literal("listDevices"), requestId });
+const removeDevice = z.object({
+  command: z.literal("removeDevice"),
+  requestId,
+  deviceId: z
+    .string("must be a device id")
+    .check(z.regex(deviceIdPattern, "must be 1 to 64 of A-Z a-z 0-9 _ -")),
+});
+
 /** [LST1] The chat list, most recent message first. */
 const listChats = z.object({ command: z.literal("listChats"), requestId, limit: pageSize, cursor });
 
@@ -134,6 +237,19 @@ export const requestSchemas = {
   listChats,
   setChatState,
   markRead,
+  modifyChatParticipants,
+  updateChat,
+  deleteMessage,
+  editMessage,
+  react,
+  setTyping,
+  watchPresence,
+  setPrivacy,
+  blockUser,
+  unblockUser,
+  listBlocked,
+  listDevices,
+  removeDevice,
 } as const;
 
 export type CommandName = keyof typeof requestSchemas;

@@ -68,7 +68,7 @@ export class ClientsStore {
     );
     const bucket = Items.find(isBucket);
     return {
-      devices: Items.filter((item) => !isBucket(item)).map(toDevice),
+      devices: Items.filter(isDevice).map(toDevice),
       ...(bucket && { bucket: toBucket(bucket) }),
     };
   }
@@ -150,6 +150,9 @@ const key = ({ userId, deviceId }: DeviceKey): Item => ({ userId: s(userId), dev
 const bucketName = "#sendRate";
 
 const bucketKey = (userId: string): Item => ({ userId: s(userId), deviceId: s(bucketName) });
+
+/** Beside the devices lie items whose names begin with a character that no device's has, [CON1]. */
+const isDevice = (item: Item): boolean => !(item["deviceId"]?.S ?? "").startsWith("#");
 
 const isBucket = (item: Item): boolean => item["deviceId"]?.S === bucketName;
 
