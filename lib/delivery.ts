@@ -1,14 +1,14 @@
-/* oxlint-disable no-new -- a construct adds itself to its scope */
 import { Duration } from "aws-cdk-lib";
-import { EventSourceMapping, FilterCriteria, FilterRule, StartingPosition } from "aws-cdk-lib/aws-lambda";
+import { FilterRule } from "aws-cdk-lib/aws-lambda";
 import type { ITopic } from "aws-cdk-lib/aws-sns";
 import { Construct } from "constructs";
-import { AboveAlarm, alarmOnErrors } from "./alarms.ts";
+import { alarmOnErrors } from "./alarms.ts";
 import { ChatFunction } from "./chat-function.ts";
 import type { ChatLog } from "./chat-log.ts";
 import type { ChatTable } from "./chat-table.ts";
 import type { StageConfig } from "./config.ts";
-import { grantSend, grantStreamRead, grantTable } from "./grants.ts";
+import { followStream } from "./follow-stream.ts";
+import { grantSend, grantTable } from "./grants.ts";
 import { DeadLetterQueue, JobQueue } from "./queues.ts";
 import type { ChatWebSocketApi } from "./web-socket-api.ts";
 
@@ -170,50 +170,35 @@ export class Delivery extends Construct {
   #follow(
     { chatLog, alarmTopic }: DeliveryProps,
     follower: ChatFunction,
-    following: Following,
+    following: LogFollowing,
   ): DeadLetterQueue {
     const { name, failuresId, pattern, batchSize, window } = following;
     const failures = new DeadLetterQueue(this, failuresId, {
       alarmDescription: `Records of the log's stream that ${name} could not handle; where they stand in the stream lies in its failure queue. The devices still find the messages by sync.`,
       alarmTopic,
     });
-    grantStreamRead(follower, chatLog.messages);
-    grantSend(follower, failures);
-    new EventSourceMapping(follower, "Log", {
-      target: follower.function,
-      eventSourceArn: chatLog.messages.streamArn,
-      // From the oldest record that is kept: nothing written while the mapping is being made is missed.
-      startingPosition: StartingPosition.TRIM_HORIZON,
-      batchSize,
-      ...(window !== undefined && { maxBatchingWindow: window }),
-      // One batch of a shard at a time: what belongs together is told together, and in its order.
-      parallelizationFactor: 1,
-      reportBatchItemFailures: true,
-      // A record that always fails is found by halving, given up after these, and holds its shard no longer.
-      bisectBatchOnError: true,
-      retryAttempts: 5,
-      maxRecordAge: Duration.hours(1),
-      onFailure: failures.asStreamDestination(),
+    followStream(follower, {
+      name,
+      table: chatLog.messages,
+      mappingId: "Log",
       // New entries of a log. Not its other items, which have no kind, and not deletions by time to live.
-      filters: [
-        FilterCriteria.filter({
+      patterns: [
+        {
           eventName: FilterRule.isEqual("INSERT"),
           dynamodb: { NewImage: { kind: { S: FilterRule.exists() }, ...pattern } },
-        }),
+        },
       ],
-    });
-    alarmOnErrors(follower, `Invocations of ${name} failed; Lambda repeats their records.`, alarmTopic);
-    new AboveAlarm(follower, "Late", {
-      description: `The function ${follower.node.id} is more than a minute behind the log: messages or previews come late.`,
-      metric: follower.function.metric("IteratorAge", { period: Duration.minutes(1), statistic: "Maximum" }),
-      threshold: Duration.minutes(1).toMilliseconds(),
-      topic: alarmTopic,
+      batchSize,
+      ...(window !== undefined && { window }),
+      lateMeans: "messages or previews come late.",
+      failures,
+      alarmTopic,
     });
     return failures;
   }
 }
 
-interface Following {
+interface LogFollowing {
   /** For operators. */
   readonly name: string;
   readonly failuresId: string;
