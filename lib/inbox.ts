@@ -1,5 +1,5 @@
 import { Duration } from "aws-cdk-lib";
-import { AttributeType } from "aws-cdk-lib/aws-dynamodb";
+import { AttributeType, StreamViewType } from "aws-cdk-lib/aws-dynamodb";
 import { Construct } from "constructs";
 import { ChatFunction } from "./chat-function.ts";
 import { byParticipant, type ChatLog, retention } from "./chat-log.ts";
@@ -27,6 +27,8 @@ export class Inbox extends Construct {
       stage,
       partitionKey: { name: "device", type: AttributeType.STRING },
       sortKey: { name: "chatId", type: AttributeType.STRING },
+      // What a device acknowledges, its user has: receipts.ts.
+      stream: StreamViewType.NEW_IMAGE,
     });
 
     const sync = new ChatFunction(this, "Sync", {
@@ -48,7 +50,7 @@ export class Inbox extends Construct {
     grantTable(sync, clients, "GetItem");
     grantTable(sync, chatLog.messages, "BatchGetItem", "Query");
     grantTable(sync, chatLog.chats, "BatchGetItem", "GetItem");
-    grantTable(sync, chatLog.participants, "BatchGetItem");
+    grantTable(sync, chatLog.participants, "BatchGetItem", "GetItem");
     grantIndexQuery(sync, chatLog.participants, byParticipant);
     api.grantConnections(sync, "POST", "DELETE");
 

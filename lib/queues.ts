@@ -75,8 +75,7 @@ export class JobQueue extends Construct {
     this.queue = new Queue(this, "Queue", {
       ...safe,
       ...order,
-      // Six times the function's timeout, as Lambda asks: a batch held back by throttling is not seen twice.
-      visibilityTimeout: Duration.seconds(6 * props.jobTimeout.toSeconds()),
+      visibilityTimeout: visibilityFor(props.jobTimeout),
       deadLetterQueue: { queue: this.deadLetters, maxReceiveCount: 5 },
     });
   }
@@ -86,13 +85,41 @@ export class JobQueue extends Construct {
    * low traffic one would hold a message back for up to 20 s.
    */
   workedOnBy(worker: ChatFunction, options: WorkOptions = {}): void {
-    grantConsume(worker, this.queue);
-    new EventSourceMapping(worker, "Jobs", {
-      target: worker.function,
-      eventSourceArn: this.queue.queueArn,
-      batchSize: 10,
-      reportBatchItemFailures: true,
-      ...(options.maxConcurrency !== undefined && { maxConcurrency: options.maxConcurrency }),
+    workOn(this.queue, worker, options);
+  }
+}
+
+/**
+ * Events that matter now or never, in order by their group, of which SQS drops those that repeat another's
+ * deduplication id: none is set aside, and what could not be taken within a minute is gone.
+ */
+export class PassingQueue extends Queue {
+  constructor(scope: Construct, id: string, { jobTimeout }: Pick<JobQueueProps, "jobTimeout">) {
+    super(scope, id, {
+      ...safe,
+      ...inOrder,
+      visibilityTimeout: visibilityFor(jobTimeout),
+      // SQS's shortest.
+      retentionPeriod: Duration.minutes(1),
     });
   }
+
+  /** Lets the function take the events, ten at a time. */
+  workedOnBy(worker: ChatFunction, options: WorkOptions = {}): void {
+    workOn(this, worker, options);
+  }
+}
+
+/** Six times the function's timeout, as Lambda asks: a batch held back by throttling is not seen twice. */
+const visibilityFor = (jobTimeout: Duration): Duration => Duration.seconds(6 * jobTimeout.toSeconds());
+
+function workOn(queue: Queue, worker: ChatFunction, { maxConcurrency }: WorkOptions): void {
+  grantConsume(worker, queue);
+  new EventSourceMapping(worker, "Jobs", {
+    target: worker.function,
+    eventSourceArn: queue.queueArn,
+    batchSize: 10,
+    reportBatchItemFailures: true,
+    ...(maxConcurrency !== undefined && { maxConcurrency }),
+  });
 }

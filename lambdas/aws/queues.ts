@@ -33,19 +33,21 @@ export async function sendAll(
 /**
  * Sends a body to a FIFO queue, behind those of its group. SQS takes what XML can hold; the two characters that
  * JSON writes as they are and XML does not know are escaped.
+ * @param deduplicationId a second body of the group with the same one, within five minutes, is dropped
  */
 export async function sendInOrder(
   client: SQSClient,
   queueUrl: string,
   group: string,
   body: object,
+  deduplicationId: string = randomUUID(),
 ): Promise<void> {
   const escape = (char: string) => `\\u${char.charCodeAt(0).toString(16)}`;
   await client.send(
     new SendMessageCommand({
       QueueUrl: queueUrl,
       MessageGroupId: group,
-      MessageDeduplicationId: randomUUID(),
+      MessageDeduplicationId: deduplicationId,
       MessageBody: JSON.stringify(body).replace(/[\ufffe\uffff]/g, escape),
     }),
   );

@@ -2,13 +2,19 @@
  * Inbox: how far each device has stored each chat, one cursor a device and chat. What lies in the chat's log
  * behind the cursor is the device's inbox (docs/adr/0003). Key device (user and deviceId), chatId.
  */
-import { QueryCommand, UpdateItemCommand, type DynamoDBClient } from "@aws-sdk/client-dynamodb";
+import {
+  DeleteItemCommand,
+  QueryCommand,
+  UpdateItemCommand,
+  type DynamoDBClient,
+} from "@aws-sdk/client-dynamodb";
 import {
   batchGet,
   type Consistency,
   type Item,
   n,
   number,
+  optionalNumber,
   refusedByCondition,
   s,
   text,
@@ -19,13 +25,23 @@ export interface DeviceKey {
   readonly deviceId: string;
 }
 
+/** A cursor as it lies in the table. */
+export interface Cursor {
+  readonly chatId: string;
+  readonly ackedSeq: number;
+  /** When it was last raised, epoch milliseconds; 0 for one from before this was kept. */
+  readonly at: number;
+}
+
 export class InboxStore {
   readonly #client: DynamoDBClient;
   readonly #table: string;
+  readonly #now: () => number;
 
-  constructor(client: DynamoDBClient, table: string) {
+  constructor(client: DynamoDBClient, table: string, now: () => number = Date.now) {
     this.#client = client;
     this.#table = table;
+    this.#now = now;
   }
 
   /** Raises a cursor, or makes it; a lower one changes nothing. [DLV2] */
@@ -42,9 +58,10 @@ export class InboxStore {
     const update = new UpdateItemCommand({
       TableName: this.#table,
       Key: key(device, chatId),
-      UpdateExpression: "SET ackedSeq = :seq",
+      UpdateExpression: "SET ackedSeq = :seq, #at = :at",
       ConditionExpression: condition,
-      ExpressionAttributeValues: { ":seq": n(seq) },
+      ExpressionAttributeNames: { "#at": "at" },
+      ExpressionAttributeValues: { ":seq": n(seq), ":at": n(this.#now()) },
       ReturnValuesOnConditionCheckFailure: "ALL_OLD",
     });
     const refused = await refusedByCondition(this.#client.send(update));
@@ -72,6 +89,41 @@ export class InboxStore {
     return cursors;
   }
 
+  /** Some of a device's cursors, read strongly, in the order of chatId after one; fewer than the limit: the last. */
+  async cursorsAfter(device: DeviceKey, after: string | undefined, limit: number): Promise<Cursor[]> {
+    const { Items = [] } = await this.#client.send(
+      new QueryCommand({
+        TableName: this.#table,
+        KeyConditionExpression: "device = :device" + (after === undefined ? "" : " AND chatId > :after"),
+        ExpressionAttributeValues: {
+          ":device": s(partition(device)),
+          ...(after !== undefined && { ":after": s(after) }),
+        },
+        ConsistentRead: true,
+        Limit: limit,
+      }),
+    );
+    return Items.map((item) => ({
+      chatId: text(item, "chatId"),
+      ackedSeq: number(item, "ackedSeq"),
+      at: optionalNumber(item, "at") ?? 0,
+    }));
+  }
+
+  /** Deletes a cursor, if it is still as it was read. False when it has been raised since. */
+  async removeCursor(device: DeviceKey, { chatId, ackedSeq, at }: Cursor): Promise<boolean> {
+    const remove = new DeleteItemCommand({
+      TableName: this.#table,
+      Key: key(device, chatId),
+      ConditionExpression:
+        "attribute_not_exists(device) OR (ackedSeq = :seq AND " +
+        (at === 0 ? "attribute_not_exists(#at))" : "#at = :at)"),
+      ExpressionAttributeNames: { "#at": "at" },
+      ExpressionAttributeValues: { ":seq": n(ackedSeq), ...(at !== 0 && { ":at": n(at) }) },
+    });
+    return (await refusedByCondition(this.#client.send(remove))) === undefined;
+  }
+
   /** Up to where each of these devices has acknowledged a chat; 0 where it never did. */
   async cursorsOf(
     devices: readonly DeviceKey[],
@@ -83,6 +135,25 @@ export class InboxStore {
     const cursors = new Map(items.map((item) => [text(item, "device"), number(item, "ackedSeq")]));
     return (device) => cursors.get(partition(device)) ?? 0;
   }
+}
+
+/** [RCP1] One cursor as a device moved it. */
+export interface Acknowledged extends DeviceKey {
+  readonly chatId: string;
+  readonly ackedSeq: number;
+}
+
+/** The cursor of a stream's new image. */
+export function acknowledgedOf(image: object | undefined): Acknowledged {
+  const item = (image ?? {}) as Item;
+  const device = text(item, "device");
+  const at = device.lastIndexOf("#");
+  return {
+    userId: device.slice(0, at),
+    deviceId: device.slice(at + 1),
+    chatId: text(item, "chatId"),
+    ackedSeq: number(item, "ackedSeq"),
+  };
 }
 
 /** A deviceId has no `#`, so the last one parts the two, whatever the user is called. */
