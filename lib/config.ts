@@ -63,6 +63,12 @@ export interface StageConfig {
   readonly sendsPerSec: number;
 
   /**
+   * Devices that a user may have at once: [CON6]. One that connects although there are as many is refused; lowering
+   * the number takes no device away.
+   */
+  readonly devicesPerUser: number;
+
+  /**
    * ARN of the SNS topic that alarms are sent to. It names an account, so it belongs to a deployment of your
    * own, not to the stages that this repository defines.
    * @default - alarms show in CloudWatch and call nobody
@@ -96,6 +102,7 @@ export interface StageConfig {
 }
 
 const sending = { directLaneMembers: 16, combineAfter: 2, sendBurst: 60, sendsPerSec: 10 };
+const devicesPerUser = 5;
 
 const stages: readonly StageConfig[] = [
   {
@@ -104,6 +111,7 @@ const stages: readonly StageConfig[] = [
     logRetentionDays: RetentionDays.ONE_WEEK,
     lambdaMemoryMb: 512,
     ...sending,
+    devicesPerUser,
     requestsPerSec: 2_000,
     requestBurst: 1_000,
     allowedOrigins: ["http://localhost:*", "http://127.0.0.1:*"],
@@ -114,13 +122,14 @@ const stages: readonly StageConfig[] = [
     logRetentionDays: RetentionDays.THREE_MONTHS,
     lambdaMemoryMb: 512,
     ...sending,
+    devicesPerUser,
     requestsPerSec: 2_000,
     requestBurst: 1_000,
   },
 ];
 
 /** What a deployment may set by context (`-c name=value`) without a stage of its own. */
-const settable = ["directLaneMembers", "combineAfter", "sendBurst", "sendsPerSec"] as const;
+const settable = ["directLaneMembers", "combineAfter", "sendBurst", "sendsPerSec", "devicesPerUser"] as const;
 
 /** The stage with what the context sets. Throws with the name of a value that is no whole number of at least 0. */
 export function withContext(stage: StageConfig, valueOf: (name: string) => unknown): StageConfig {

@@ -1,5 +1,5 @@
 import { Duration } from "aws-cdk-lib";
-import { AttributeType } from "aws-cdk-lib/aws-dynamodb";
+import { AttributeType, StreamViewType } from "aws-cdk-lib/aws-dynamodb";
 import { Construct } from "constructs";
 import { ChatFunction } from "./chat-function.ts";
 import { ChatTable } from "./chat-table.ts";
@@ -20,7 +20,7 @@ export interface ConnectionsProps {
 
 /** The devices of each user and their live connections: who may connect, and one connection a device. */
 export class Connections extends Construct {
-  /** One item a user and device, with its connection while it has one. */
+  /** One item a user and device, with its connection while it has one; its stream tells of both coming and going. */
   readonly clients: ChatTable;
 
   constructor(scope: Construct, id: string, props: ConnectionsProps) {
@@ -30,6 +30,8 @@ export class Connections extends Construct {
       stage,
       partitionKey: { name: "userId", type: AttributeType.STRING },
       sortKey: { name: "deviceId", type: AttributeType.STRING },
+      stream: StreamViewType.NEW_AND_OLD_IMAGES,
+      timeToLiveAttribute: "expiresAt",
     });
 
     const authorize = new ChatFunction(this, "Authorize", {
@@ -49,9 +51,14 @@ export class Connections extends Construct {
       handler: "connect",
       description: "Gives a device its new connection and closes the one that it replaces",
       timeout: Duration.seconds(15),
-      environment: { CLIENTS_TABLE: this.clients.tableName, CALLBACK_URL: api.callbackUrl },
+      environment: {
+        CLIENTS_TABLE: this.clients.tableName,
+        CALLBACK_URL: api.callbackUrl,
+        DEVICES_PER_USER: String(stage.devicesPerUser),
+      },
     });
-    grantTable(connect, this.clients, "GetItem", "UpdateItem");
+    // A device that is not known is written, counted among the user's, and perhaps taken back.
+    grantTable(connect, this.clients, "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem");
     api.grantConnections(connect, "POST", "DELETE");
 
     const disconnect = new ChatFunction(this, "Disconnect", {

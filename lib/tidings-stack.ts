@@ -8,6 +8,7 @@ import { ChatState } from "./chat-state.ts";
 import type { StageConfig } from "./config.ts";
 import { Connections } from "./connections.ts";
 import { Delivery } from "./delivery.ts";
+import { Devices } from "./devices.ts";
 import { Inbox } from "./inbox.ts";
 import { Media } from "./media.ts";
 import { Sending } from "./sending.ts";
@@ -42,6 +43,7 @@ export class TidingsStack extends Stack {
       inbox,
       alarmTopic,
     });
+    const devices = new Devices(this, "Devices", { stage, api, clients, inbox, alarmTopic });
     const media = new Media(this, "Media", { stage });
 
     api.addCommand("createChat", chatLog.createChat);
@@ -85,6 +87,17 @@ export class TidingsStack extends Stack {
       "AppendsDeadLetterQueueUrl",
       appends.deadLetters.queueUrl,
       "Messages that were never accepted",
+    );
+    this.#output("ConnectionJobsQueueUrl", devices.jobs.queue.queueUrl, "Connections to be looked at");
+    this.#output(
+      "ConnectionJobsDeadLetterQueueUrl",
+      devices.jobs.deadLetters.queueUrl,
+      "Looks and changes that failed",
+    );
+    this.#output(
+      "DeviceChangeFailuresQueueUrl",
+      devices.changeFailures.queueUrl,
+      "Records of the devices' stream that failed",
     );
   }
 

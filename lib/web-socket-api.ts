@@ -27,8 +27,8 @@ export interface ChatWebSocketApiProps {
   readonly alarmTopic?: ITopic | undefined;
 }
 
-/** Calls of the `@connections` API: POST sends to a connection, DELETE closes it. */
-export type ConnectionMethod = "POST" | "DELETE";
+/** Calls of the `@connections` API: POST sends to a connection, GET tells whether it is open, DELETE closes it. */
+export type ConnectionMethod = "POST" | "GET" | "DELETE";
 
 /**
  * The WebSocket API and its one stage. A frame goes to the route that its `command` names.

@@ -1,6 +1,7 @@
 import {
   ApiGatewayManagementApiClient,
   DeleteConnectionCommand,
+  GetConnectionCommand,
   GoneException,
   PostToConnectionCommand,
 } from "@aws-sdk/client-apigatewaymanagementapi";
@@ -10,6 +11,8 @@ import { settings } from "./clients.ts";
 export interface Callbacks {
   /** Posts a frame. False when the connection is gone (410); other failures, and the signal's end, are thrown. */
   post(connectionId: string, frame: string, signal?: AbortSignal): Promise<boolean>;
+  /** Whether a connection is open. */
+  isOpen(connectionId: string): Promise<boolean>;
   /** Closes a connection; one that is gone already is closed. */
   close(connectionId: string): Promise<void>;
 }
@@ -25,6 +28,7 @@ export function createCallbacks(callbackUrl: string, { maxAttempts } = { maxAtte
           abortSignal === undefined ? {} : { abortSignal },
         ),
       ),
+    isOpen: async (ConnectionId) => await unlessGone(client.send(new GetConnectionCommand({ ConnectionId }))),
     close: async (ConnectionId) => {
       await unlessGone(client.send(new DeleteConnectionCommand({ ConnectionId })));
     },

@@ -1,76 +1,87 @@
 /**
  * Clients: the devices of each user, and the connection that each has now. Key userId, deviceId. Beside them lies
- * the user's bucket of [SND6], under a name that no device can have, so that one query reads both.
+ * the user's bucket of [SND6], under a name that no device can have, so that one query reads both. A device whose
+ * `expiresAt` has come is not there any more, whether DynamoDB has deleted its item or not ([CON6]).
  */
 import {
+  DeleteItemCommand,
   GetItemCommand,
   PutItemCommand,
   QueryCommand,
   UpdateItemCommand,
   type DynamoDBClient,
 } from "@aws-sdk/client-dynamodb";
-import {
-  type Item,
-  n,
-  number,
-  optionalNumber,
-  optionalText,
-  refusedByCondition,
-  s,
-  text,
-} from "./attributes.ts";
+import type { AttributeValue } from "@aws-sdk/client-dynamodb";
+import { enteringSec, forgottenAt } from "../connections/lifetimes.ts";
 import type { Bucket } from "../log/send-rate.ts";
+import { type Consistency, type Item, n, number, refusedByCondition, s } from "./attributes.ts";
+import {
+  type Connection,
+  deviceKey,
+  type DeviceRow,
+  enteringItem,
+  isDevice,
+  knownDevices,
+  type SeenDevice,
+  toRow,
+} from "./device-items.ts";
 import type { DeviceKey } from "./inbox.ts";
 
-export interface Connection {
-  readonly connectionId: string;
-  /** Epoch milliseconds. */
-  readonly connectedAt: number;
-  /** Epoch seconds: the token's `exp`, [CON8]. */
-  readonly tokenExpiresAt: number;
-}
-
-export interface Device extends DeviceKey {
-  /** When this device first connected, epoch milliseconds. What was sent before is not in its inbox, [DEV2]. */
-  readonly createdAt: number;
-  readonly connection?: Connection;
-}
+export type { Connection, Device, DeviceChange, DeviceRow, SeenDevice } from "./device-items.ts";
 
 export class ClientsStore {
   readonly #client: DynamoDBClient;
   readonly #table: string;
+  readonly #now: () => number;
 
-  constructor(client: DynamoDBClient, table: string) {
+  constructor(client: DynamoDBClient, table: string, now: () => number = Date.now) {
     this.#client = client;
     this.#table = table;
+    this.#now = now;
   }
 
-  async get(device: DeviceKey): Promise<Device | undefined> {
+  /** A device that is known, read strongly. */
+  async get(device: DeviceKey): Promise<SeenDevice | undefined> {
+    const row = await this.row(device);
+    return row?.state === "known" ? row : undefined;
+  }
+
+  /** A device's item, read strongly, whatever it stands for. */
+  async row(device: DeviceKey): Promise<DeviceRow | undefined> {
     const { Item } = await this.#client.send(
-      new GetItemCommand({ TableName: this.#table, Key: key(device), ConsistentRead: true }),
+      new GetItemCommand({ TableName: this.#table, Key: deviceKey(device), ConsistentRead: true }),
     );
-    return Item && toDevice(Item);
+    return Item && toRow(Item, this.#now());
   }
 
-  /** A user's devices, eventually consistent: perhaps as they were a moment ago. */
-  async devicesOf(userId: string): Promise<Device[]> {
-    return (await this.sendersOf(userId)).devices;
+  /** The items of a user's devices, read strongly, those entering and forgotten among them. */
+  async rowsOf(userId: string): Promise<DeviceRow[]> {
+    const items = await this.#itemsOf(userId, "strong");
+    return items.filter(isDevice).map((item) => toRow(item, this.#now()));
+  }
+
+  /** A user's devices; where eventually consistent, perhaps as they were a moment ago. */
+  async devicesOf(userId: string, consistency: Consistency = "eventual"): Promise<SeenDevice[]> {
+    return knownDevices(await this.#itemsOf(userId, consistency), this.#now());
   }
 
   /** A user's devices and bucket, eventually consistent. */
-  async sendersOf(userId: string): Promise<{ devices: Device[]; bucket?: Bucket }> {
+  async sendersOf(userId: string): Promise<{ devices: SeenDevice[]; bucket?: Bucket }> {
+    const items = await this.#itemsOf(userId, "eventual");
+    const bucket = items.find(isBucket);
+    return { devices: knownDevices(items, this.#now()), ...(bucket && { bucket: toBucket(bucket) }) };
+  }
+
+  async #itemsOf(userId: string, consistency: Consistency): Promise<Item[]> {
     const { Items = [] } = await this.#client.send(
       new QueryCommand({
         TableName: this.#table,
         KeyConditionExpression: "userId = :user",
         ExpressionAttributeValues: { ":user": s(userId) },
+        ConsistentRead: consistency === "strong",
       }),
     );
-    const bucket = Items.find(isBucket);
-    return {
-      devices: Items.filter(isDevice).map(toDevice),
-      ...(bucket && { bucket: toBucket(bucket) }),
-    };
+    return Items;
   }
 
   /** Changes a user's bucket; gives up where others change it at the same moment, again and again. */
@@ -99,22 +110,75 @@ export class ClientsStore {
     }
   }
 
-  /** Gives the device a connection, if it still has the one that the caller saw. False when it has another. */
-  async connect(device: DeviceKey, next: Connection, seen: Connection | undefined): Promise<boolean> {
+  /** Gives a known device a connection, if it is as the caller saw it. False when it has changed. */
+  async connect(seen: DeviceRow, next: Connection): Promise<boolean> {
+    const { condition, values } = unchanged(seen);
     const update = new UpdateItemCommand({
       TableName: this.#table,
-      Key: key(device),
+      Key: deviceKey(seen),
       UpdateExpression:
-        "SET connectionId = :next, connectedAt = :now, tokenExpiresAt = :exp, lastSeenAt = :now, createdAt = if_not_exists(createdAt, :now)",
-      ConditionExpression: seen ? "connectionId = :seen" : "attribute_not_exists(connectionId)",
+        "SET connectionId = :next, connectedAt = :at, tokenExpiresAt = :exp, lastSeenAt = :at, expiresAt = :end",
+      ConditionExpression: condition,
       ExpressionAttributeValues: {
+        ...values,
         ":next": s(next.connectionId),
-        ":now": n(next.connectedAt),
+        ":at": n(next.connectedAt),
         ":exp": n(next.tokenExpiresAt),
-        ...(seen && { ":seen": s(seen.connectionId) }),
+        ":end": n(forgottenAt(this.#now())),
       },
     });
     return (await refusedByCondition(this.#client.send(update))) === undefined;
+  }
+
+  /**
+   * Writes a device that is not known, with its first connection: entering, until it is admitted. It forgets itself
+   * if it never is. False when what was seen in its place has changed.
+   */
+  async enter(device: DeviceKey, next: Connection, seen: DeviceRow | undefined): Promise<boolean> {
+    const { condition, values } = unchanged(seen);
+    const expiresAt = Math.floor(this.#now() / 1000) + enteringSec;
+    const put = new PutItemCommand({
+      TableName: this.#table,
+      Item: enteringItem(device, next, expiresAt),
+      ConditionExpression: condition,
+      ...(Object.keys(values).length > 0 && { ExpressionAttributeValues: values }),
+    });
+    return (await refusedByCondition(this.#client.send(put))) === undefined;
+  }
+
+  /** Makes a device that entered with this connection a known one. False when another took its place. */
+  async admit(device: DeviceKey, connectionId: string): Promise<boolean> {
+    const update = new UpdateItemCommand({
+      TableName: this.#table,
+      Key: deviceKey(device),
+      UpdateExpression: "SET expiresAt = :end REMOVE entering",
+      ConditionExpression: "connectionId = :own",
+      ExpressionAttributeValues: { ":own": s(connectionId), ":end": n(forgottenAt(this.#now())) },
+    });
+    return (await refusedByCondition(this.#client.send(update))) === undefined;
+  }
+
+  /** Takes back a device that entered with this connection. */
+  async withdraw(device: DeviceKey, connectionId: string): Promise<void> {
+    const remove = new DeleteItemCommand({
+      TableName: this.#table,
+      Key: deviceKey(device),
+      ConditionExpression: "connectionId = :own AND attribute_exists(entering)",
+      ExpressionAttributeValues: { ":own": s(connectionId) },
+    });
+    await refusedByCondition(this.#client.send(remove));
+  }
+
+  /** [DEV1] Removes a device, if it is as it was seen. False when it has changed. */
+  async remove(seen: SeenDevice): Promise<boolean> {
+    const { condition, values } = unchanged(seen);
+    const remove = new DeleteItemCommand({
+      TableName: this.#table,
+      Key: deviceKey(seen),
+      ConditionExpression: condition,
+      ExpressionAttributeValues: values,
+    });
+    return (await refusedByCondition(this.#client.send(remove))) === undefined;
   }
 
   /**
@@ -127,32 +191,42 @@ export class ClientsStore {
     now: number,
     connectedBefore = now,
   ): Promise<void> {
-    await refusedByCondition(
-      this.#client.send(
-        new UpdateItemCommand({
-          TableName: this.#table,
-          Key: key(device),
-          UpdateExpression: "SET lastSeenAt = :now REMOVE connectionId, connectedAt, tokenExpiresAt",
-          ConditionExpression: "connectionId = :gone AND connectedAt <= :before",
-          ExpressionAttributeValues: {
-            ":gone": s(connectionId),
-            ":now": n(now),
-            ":before": n(connectedBefore),
-          },
-        }),
-      ),
-    );
+    const update = new UpdateItemCommand({
+      TableName: this.#table,
+      Key: deviceKey(device),
+      UpdateExpression:
+        "SET lastSeenAt = :now, expiresAt = :end REMOVE connectionId, connectedAt, tokenExpiresAt",
+      ConditionExpression:
+        "connectionId = :gone AND connectedAt <= :before AND attribute_not_exists(entering)",
+      ExpressionAttributeValues: {
+        ":gone": s(connectionId),
+        ":now": n(now),
+        ":end": n(forgottenAt(now)),
+        ":before": n(connectedBefore),
+      },
+    });
+    await refusedByCondition(this.#client.send(update));
   }
 }
 
-const key = ({ userId, deviceId }: DeviceKey): Item => ({ userId: s(userId), deviceId: s(deviceId) });
+/** Holds while an item is as it was seen: the same life of the device, with the same connection. */
+function unchanged(seen: SeenDevice | undefined): {
+  condition: string;
+  values: Record<string, AttributeValue>;
+} {
+  if (!seen) return { condition: "attribute_not_exists(userId)", values: {} };
+  const { createdAt, connection } = seen;
+  return {
+    condition:
+      "createdAt = :created AND " +
+      (connection ? "connectionId = :seen" : "attribute_not_exists(connectionId)"),
+    values: { ":created": n(createdAt), ...(connection && { ":seen": s(connection.connectionId) }) },
+  };
+}
 
 const bucketName = "#sendRate";
 
 const bucketKey = (userId: string): Item => ({ userId: s(userId), deviceId: s(bucketName) });
-
-/** Beside the devices lie items whose names begin with a character that no device's has, [CON1]. */
-const isDevice = (item: Item): boolean => !(item["deviceId"]?.S ?? "").startsWith("#");
 
 const isBucket = (item: Item): boolean => item["deviceId"]?.S === bucketName;
 
@@ -160,19 +234,3 @@ const toBucket = (item: Item): Bucket => ({
   messages: number(item, "messages"),
   since: number(item, "since"),
 });
-
-function toDevice(item: Item): Device {
-  const connectionId = optionalText(item, "connectionId");
-  return {
-    userId: text(item, "userId"),
-    deviceId: text(item, "deviceId"),
-    createdAt: number(item, "createdAt"),
-    ...(connectionId !== undefined && {
-      connection: {
-        connectionId,
-        connectedAt: optionalNumber(item, "connectedAt") ?? 0,
-        tokenExpiresAt: number(item, "tokenExpiresAt"),
-      },
-    }),
-  };
-}

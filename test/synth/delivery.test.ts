@@ -17,6 +17,8 @@ const deadLetterQueues = [
   ["SendingAppendsDeadLetters", inOrder],
   ["DeliveryFanOutFailures", {}],
   ["DeliverySafetyNetFailures", {}],
+  ["DevicesJobsDeadLetters", {}],
+  ["DevicesChangeFailures", {}],
 ] as const;
 
 test.each([
@@ -57,9 +59,33 @@ test.each([
   ]);
 });
 
+test("[CON6] [DEV1] [PRS1] the devices' stream is mapped to its consumer, for the items of devices alone", () => {
+  const isDevice = { createdAt: { N: [{ exists: true }] } };
+  const { FilterCriteria, ...settings } = mappings["DevicesChangesDevices"] ?? {};
+  expect(settings).toEqual({
+    EventSourceArn: "${ConnectionsClients.StreamArn}",
+    FunctionName: "${DevicesChangesFunction}",
+    StartingPosition: "TRIM_HORIZON",
+    BatchSize: 100,
+    MaximumBatchingWindowInSeconds: 1,
+    ParallelizationFactor: 1,
+    BisectBatchOnFunctionError: true,
+    MaximumRetryAttempts: 5,
+    MaximumRecordAgeInSeconds: 3600,
+    FunctionResponseTypes: ["ReportBatchItemFailures"],
+    DestinationConfig: { OnFailure: { Destination: "${DevicesChangeFailures.Arn}" } },
+  });
+  const { Filters } = FilterCriteria as { Filters: { Pattern: string }[] };
+  expect(Filters.map(({ Pattern }) => JSON.parse(Pattern) as unknown)).toEqual([
+    { dynamodb: { NewImage: isDevice } },
+    { eventName: ["REMOVE"], dynamodb: { OldImage: isDevice } },
+  ]);
+});
+
 const jobQueues = [
   ["DeliveryJobsQueue", "DeliveryDeliver", "DeliveryJobsDeadLetters", 20, 200, {}],
   ["DeliveryRetriesQueue", "DeliveryRetryEntries", "DeliveryRetriesDeadLetters", 20, 5, {}],
+  ["DevicesJobsQueue", "DevicesWork", "DevicesJobsDeadLetters", 20, 50, {}],
   ["SendingAppendsQueue", "SendingAppendBatch", "SendingAppendsDeadLetters", 5, 100, inOrder],
 ] as const;
 
@@ -77,7 +103,7 @@ test.each(jobQueues)(
 );
 
 test("there are no mappings and no queues beside these", () => {
-  expect(Object.keys(mappings)).toHaveLength(5);
+  expect(Object.keys(mappings)).toHaveLength(7);
   const known = [...jobQueues.map(([queue]) => queue), ...deadLetterQueues.map(([queue]) => queue)];
   expect(Object.keys(queues).sort()).toEqual(known.sort());
 });
@@ -135,25 +161,29 @@ test.each(["FanOut", "SafetyNet"])(
   },
 );
 
-test.each(["DeliveryFanOut", "DeliverySafetyNet", "DeliveryDeliver", "SendingAppendBatch"])(
-  "an alarm rings when an invocation of %s fails",
-  (name) => {
-    expect(alarms[`${name}Errors`]).toMatchObject({
-      Namespace: "AWS/Lambda",
-      MetricName: "Errors",
-      Dimensions: [{ Name: "FunctionName", Value: `\${${name}Function}` }],
-      Statistic: "Sum",
-      ComparisonOperator: "GreaterThanThreshold",
-      Threshold: 0,
-      Period: 300,
-      EvaluationPeriods: 1,
-      TreatMissingData: "notBreaching",
-    });
-  },
-);
+test.each([
+  "DeliveryFanOut",
+  "DeliverySafetyNet",
+  "DeliveryDeliver",
+  "SendingAppendBatch",
+  "DevicesChanges",
+  "DevicesWork",
+])("an alarm rings when an invocation of %s fails", (name) => {
+  expect(alarms[`${name}Errors`]).toMatchObject({
+    Namespace: "AWS/Lambda",
+    MetricName: "Errors",
+    Dimensions: [{ Name: "FunctionName", Value: `\${${name}Function}` }],
+    Statistic: "Sum",
+    ComparisonOperator: "GreaterThanThreshold",
+    Threshold: 0,
+    Period: 300,
+    EvaluationPeriods: 1,
+    TreatMissingData: "notBreaching",
+  });
+});
 
 test("alarms call nobody by default, and the topic of the stage where it names one", () => {
-  expect(Object.keys(alarms)).toHaveLength(12);
+  expect(Object.keys(alarms)).toHaveLength(17);
   for (const alarm of Object.values(alarms)) expect(alarm).not.toHaveProperty("AlarmActions");
 
   const topic = "arn:aws:sns:eu-west-1:111122223333:night-watch";
@@ -161,7 +191,7 @@ test("alarms call nobody by default, and the topic of the stage where it names o
     synthesize({ ...stageConfig("prod"), alarmTopicArn: topic }),
     "AWS::CloudWatch::Alarm",
   );
-  expect(Object.keys(loud)).toHaveLength(12);
+  expect(Object.keys(loud)).toHaveLength(17);
   for (const alarm of Object.values(loud)) {
     expect(alarm).toMatchObject({ AlarmActions: [topic], OKActions: [topic] });
   }

@@ -6,6 +6,7 @@ const api = "arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}:
 const callbackUrl = "https://${WebSocketApi}.execute-api.${AWS::Region}.${AWS::URLSuffix}/dev";
 const post = `${api}/dev/POST/@connections/*`;
 const close = `${api}/dev/DELETE/@connections/*`;
+const look = `${api}/dev/GET/@connections/*`;
 const consume = ["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"];
 const follow = [
   "dynamodb:DescribeStream",
@@ -34,9 +35,19 @@ const functions: Readonly<Record<string, Expected>> = {
   },
   ConnectionsConnect: {
     timeoutSec: 15,
-    environment: { CLIENTS_TABLE: "${ConnectionsClients}", CALLBACK_URL: callbackUrl },
+    environment: {
+      CLIENTS_TABLE: "${ConnectionsClients}",
+      CALLBACK_URL: callbackUrl,
+      DEVICES_PER_USER: "5",
+    },
     grants: {
-      "${ConnectionsClients.Arn}": ["dynamodb:GetItem", "dynamodb:UpdateItem"],
+      "${ConnectionsClients.Arn}": [
+        "dynamodb:DeleteItem",
+        "dynamodb:GetItem",
+        "dynamodb:PutItem",
+        "dynamodb:Query",
+        "dynamodb:UpdateItem",
+      ],
       [post]: ["execute-api:ManageConnections"],
       [close]: ["execute-api:ManageConnections"],
     },
@@ -47,6 +58,52 @@ const functions: Readonly<Record<string, Expected>> = {
     grants: { "${ConnectionsClients.Arn}": ["dynamodb:UpdateItem"] },
   },
   UnknownCommand: { timeoutSec: 5, environment: {}, grants: {} },
+  DevicesCommands: {
+    timeoutSec: 15,
+    environment: { CLIENTS_TABLE: "${ConnectionsClients}", CALLBACK_URL: callbackUrl },
+    grants: {
+      "${ConnectionsClients.Arn}": ["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:Query"],
+      [post]: ["execute-api:ManageConnections"],
+      [close]: ["execute-api:ManageConnections"],
+    },
+  },
+  DevicesChanges: {
+    timeoutSec: 30,
+    environment: {
+      CLIENTS_TABLE: "${ConnectionsClients}",
+      INBOX_TABLE: "${InboxTable}",
+      CONNECTION_JOBS_QUEUE_URL: "${DevicesJobsQueue}",
+      CONNECTION_CHECK_SEC: "540",
+      CALLBACK_URL: callbackUrl,
+    },
+    grants: {
+      "${ConnectionsClients.Arn}": ["dynamodb:GetItem"],
+      "${InboxTable.Arn}": ["dynamodb:DeleteItem", "dynamodb:Query"],
+      "${DevicesJobsQueue.Arn}": ["sqs:SendMessage"],
+      "${DevicesChangeFailures.Arn}": ["sqs:SendMessage"],
+      "${ConnectionsClients.StreamArn}": follow,
+      [post]: ["execute-api:ManageConnections"],
+      [close]: ["execute-api:ManageConnections"],
+    },
+  },
+  DevicesWork: {
+    timeoutSec: 20,
+    environment: {
+      CLIENTS_TABLE: "${ConnectionsClients}",
+      INBOX_TABLE: "${InboxTable}",
+      CONNECTION_JOBS_QUEUE_URL: "${DevicesJobsQueue}",
+      CONNECTION_CHECK_SEC: "540",
+      CALLBACK_URL: callbackUrl,
+    },
+    grants: {
+      "${ConnectionsClients.Arn}": ["dynamodb:GetItem", "dynamodb:UpdateItem"],
+      "${InboxTable.Arn}": ["dynamodb:DeleteItem", "dynamodb:Query"],
+      "${DevicesJobsQueue.Arn}": [...consume, "sqs:SendMessage"],
+      [post]: ["execute-api:ManageConnections"],
+      [look]: ["execute-api:ManageConnections"],
+      [close]: ["execute-api:ManageConnections"],
+    },
+  },
   SendingSendMessage: {
     timeoutSec: 20,
     environment: {

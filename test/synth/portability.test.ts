@@ -40,6 +40,7 @@ const namingProperties = [
 /** Resources in grants that hold a `*`, each with the reason why it must. */
 const wildcards: Readonly<Record<string, string>> = {
   "/POST/@connections/*": "the ids of connections are known only while they live",
+  "/GET/@connections/*": "the same",
   "/DELETE/@connections/*": "the same",
 };
 

@@ -35,6 +35,8 @@ const tables: Readonly<Record<string, object>> = {
   ConnectionsClients: {
     KeySchema: key("userId", "deviceId"),
     AttributeDefinitions: attributes({ userId: "S", deviceId: "S" }),
+    StreamSpecification: { StreamViewType: "NEW_AND_OLD_IMAGES" },
+    TimeToLiveSpecification: { AttributeName: "expiresAt", Enabled: true },
   },
   InboxTable: {
     KeySchema: key("device", "chatId"),
@@ -83,7 +85,7 @@ describe.each(stages)("in $name", ({ name, template, isProtected, policy }) => {
 
   test("[SEC2] every queue is encrypted by SQS", () => {
     const queues = Object.values(propertiesOf(template, "AWS::SQS::Queue"));
-    expect(queues).toHaveLength(8);
+    expect(queues).toHaveLength(11);
     for (const queue of queues) expect(queue["SqsManagedSseEnabled"]).toBe(true);
   });
 
@@ -168,6 +170,9 @@ describe.each(stages)("in $name", ({ name, template, isProtected, policy }) => {
       FanOutRetryDeadLetterQueueUrl: "${DeliveryRetriesDeadLetters}",
       AppendsQueueUrl: "${SendingAppendsQueue}",
       AppendsDeadLetterQueueUrl: "${SendingAppendsDeadLetters}",
+      ConnectionJobsQueueUrl: "${DevicesJobsQueue}",
+      ConnectionJobsDeadLetterQueueUrl: "${DevicesJobsDeadLetters}",
+      DeviceChangeFailuresQueueUrl: "${DevicesChangeFailures}",
     });
   });
 });

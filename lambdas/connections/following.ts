@@ -1,0 +1,55 @@
+/** What the two functions that follow changes of devices have in common: their services, put together. */
+import { createCallbacks } from "../aws/callbacks.ts";
+import { createDynamoClient, createQueueClient } from "../aws/clients.ts";
+import { sendAll } from "../aws/queues.ts";
+import { readCount, readEnvironment } from "../environment.ts";
+import { ClientsStore } from "../stores/clients.ts";
+import { InboxStore } from "../stores/inbox.ts";
+import type { CheckDependencies } from "./check-connection.ts";
+import { endConnection } from "./connect.ts";
+import type { FollowDependencies } from "./follow-changes.ts";
+import { forgetCursors } from "./forget-cursors.ts";
+import type { ChangesAgain, ConnectionJob } from "./job.ts";
+
+/** Seconds after which nothing is under way any more that a device's connection had asked for before it was cut off. */
+const clearLaterSec = 60;
+
+export interface Following extends FollowDependencies, Omit<CheckDependencies, "checkLater"> {
+  readonly sendJobs: (jobs: readonly ConnectionJob[], delaySec?: number) => Promise<void>;
+}
+
+/** Reads the function's environment. Throws with the name of a variable that is not set. */
+export function createFollowing(): Following {
+  const env = readEnvironment("CLIENTS_TABLE", "INBOX_TABLE", "CONNECTION_JOBS_QUEUE_URL", "CALLBACK_URL");
+  const checkSec = readCount("CONNECTION_CHECK_SEC");
+  const dynamo = createDynamoClient();
+  const queues = createQueueClient();
+  const callbacks = createCallbacks(env.CALLBACK_URL);
+  const clients = new ClientsStore(dynamo, env.CLIENTS_TABLE);
+  const inbox = new InboxStore(dynamo, env.INBOX_TABLE);
+  const sendJobs = async (jobs: readonly ConnectionJob[], delaySec = 0) =>
+    await sendAll(queues, env.CONNECTION_JOBS_QUEUE_URL, jobs, delaySec);
+  const row: CheckDependencies["row"] = async (device) => await clients.row(device);
+  return {
+    sendJobs,
+    row,
+    isOpen: async (connectionId) => await callbacks.isOpen(connectionId),
+    disconnect: async (device, connectionId) => await clients.disconnect(device, connectionId, Date.now()),
+    end: async (connectionId, reason) => await endConnection(callbacks, connectionId, reason),
+    checkLater: async (checks) => await sendJobs(checks, checkSec),
+    clearLater: async (userId, changes) =>
+      await sendJobs(
+        [{ kind: "clear", userId, changes: [...changes] } satisfies ChangesAgain],
+        clearLaterSec,
+      ),
+    forgetCursors: async (device) =>
+      await forgetCursors(
+        {
+          cursorsAfter: async (...args) => await inbox.cursorsAfter(...args),
+          row,
+          removeCursor: async (of, cursor) => await inbox.removeCursor(of, cursor),
+        },
+        device,
+      ),
+  };
+}
