@@ -133,6 +133,8 @@ const composition = (counts: Counts): string =>
     ["gateway", counts.gatewayMessages] as const,
     ["SQS", counts.queueRequests] as const,
     ["SQS FIFO", counts.fifoRequests] as const,
+    ["S3 writes", counts.objectWrites] as const,
+    ["S3 reads", counts.objectReads] as const,
     ["stream batches", counts.streamBatches] as const,
     ["stream records", counts.streamRecords] as const,
   ]

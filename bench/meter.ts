@@ -6,9 +6,15 @@
 import type { Platform } from "../local/platform.ts";
 import type { OnUsage } from "../local/usage.ts";
 import { countKinds, type Counts, gatewayUnits, gbSeconds, queueUnits, type Tally } from "./prices.ts";
-import { inFifoRequest, onStreamBatch } from "./tap.ts";
+import { callingFunction, inFifoRequest, markCallers, onStreamBatch, onUnits } from "./tap.ts";
 
 type Metered = Pick<Platform, "dynamo" | "functions" | "outputs" | "idle">;
+
+/**
+ * What of the system is counted: the functions that tell of delivered and read marks, which follow each ack and read
+ * by streams, or everything else.
+ */
+export type Part = "receipts" | "others";
 
 export class CostMeter {
   readonly #invocations = new Map<string, number>();
@@ -17,8 +23,17 @@ export class CostMeter {
   readonly #gatewayMessages = new Map<string, number>();
   readonly #queueRequests = new Map<string, number>();
   readonly #fifoRequests = new Map<string, number>();
+  readonly #objectWrites = new Map<string, number>();
+  readonly #objectReads = new Map<string, number>();
   readonly #streamBatches = new Map<string, number>();
   readonly #streamRecords = new Map<string, number>();
+  /** What the receipts' functions take, which in the tallies above is among the rest: posts, and units by table. */
+  readonly #receiptPosts = new Map<string, number>();
+  readonly #receiptUnits = {
+    readUnits: new Map<string, number>(),
+    writeUnits: new Map<string, number>(),
+  };
+  #receiptFunctions: ReadonlySet<string> = new Set();
   readonly #waiting = new Set<() => void>();
 
   /** For the platform's option of this name. */
@@ -30,7 +45,11 @@ export class CostMeter {
         add(this.#gbSeconds, usage.functionName, gbSeconds(usage.memoryMb, usage.durationMs));
         break;
       case "api-gateway":
-        add(this.#gatewayMessages, usage.kind, gatewayUnits(usage.bytes));
+        add(
+          this.#isOfReceipts() ? this.#receiptPosts : this.#gatewayMessages,
+          usage.kind,
+          gatewayUnits(usage.bytes),
+        );
         break;
       case "sqs":
         add(
@@ -39,50 +58,80 @@ export class CostMeter {
           queueUnits(usage.bytes),
         );
         break;
+      case "s3":
+        if (usage.tier === "write") add(this.#objectWrites, usage.operation, 1);
+        if (usage.tier === "read") add(this.#objectReads, usage.operation, 1);
+        break;
       default:
         usage satisfies never;
     }
     for (const look of this.#waiting) look();
   };
 
-  /** Begins to count stream batches, and to tell FIFO queues from others, which `onUsage` is not told. */
-  attach(platform: Pick<Platform, "lambda" | "queues">): void {
+  /** Begins to count stream batches, and to tell FIFO queues and callers apart, which `onUsage` is not told. */
+  attach(platform: Pick<Platform, "lambda" | "queues" | "dispatcher" | "functions">): void {
+    this.#receiptFunctions = new Set(
+      platform.functions.filter((of) => of.logicalId.startsWith("Receipts")).map((of) => of.functionName),
+    );
+    markCallers(platform);
+    onUnits((table, kind, units) => {
+      if (this.#isOfReceipts()) add(this.#receiptUnits[kind], table, units);
+    });
     onStreamBatch(platform, (functionName, records) => {
       add(this.#streamBatches, functionName, 1);
       add(this.#streamRecords, functionName, records);
     });
   }
 
-  /** Everything since the start. */
-  counts(platform: Metered): Counts {
+  #isOfReceipts(): boolean {
+    const caller = callingFunction();
+    return caller !== undefined && this.#receiptFunctions.has(caller);
+  }
+
+  /** All of a part since the start. */
+  counts(platform: Metered, part: Part = "others"): Counts {
+    const ofReceipts = part === "receipts";
     const functions = new Map(
       platform.functions.map((of) => [of.functionName, nameOfFunction(of.logicalId)]),
     );
+    const byFunction = (tally: ReadonlyMap<string, number>): Tally =>
+      renamed(
+        new Map([...tally].filter(([name]) => this.#receiptFunctions.has(name) === ofReceipts)),
+        functions,
+      );
+    const unlessReceipts = (tally: ReadonlyMap<string, number>): Tally => (ofReceipts ? {} : renamed(tally));
     const tables = tableNames(platform);
     const units = Object.entries(platform.dynamo.consumption());
     const byTable = (of: "readUnits" | "writeUnits"): Tally =>
-      Object.fromEntries(units.map(([table, consumed]) => [tables.get(table) ?? table, consumed[of]]));
+      Object.fromEntries(
+        units.map(([table, consumed]) => {
+          const taken = this.#receiptUnits[of].get(table) ?? 0;
+          return [tables.get(table) ?? table, ofReceipts ? taken : consumed[of] - taken];
+        }),
+      );
     return {
       writeUnits: byTable("writeUnits"),
       readUnits: byTable("readUnits"),
-      invocations: renamed(this.#invocations, functions),
-      lambdaMs: renamed(this.#lambdaMs, functions),
-      gbSeconds: renamed(this.#gbSeconds, functions),
-      gatewayMessages: renamed(this.#gatewayMessages),
-      queueRequests: renamed(this.#queueRequests),
-      fifoRequests: renamed(this.#fifoRequests),
-      streamBatches: renamed(this.#streamBatches, functions),
-      streamRecords: renamed(this.#streamRecords, functions),
+      invocations: byFunction(this.#invocations),
+      lambdaMs: byFunction(this.#lambdaMs),
+      gbSeconds: byFunction(this.#gbSeconds),
+      gatewayMessages: renamed(ofReceipts ? this.#receiptPosts : this.#gatewayMessages),
+      queueRequests: unlessReceipts(this.#queueRequests),
+      fifoRequests: unlessReceipts(this.#fifoRequests),
+      objectWrites: unlessReceipts(this.#objectWrites),
+      objectReads: unlessReceipts(this.#objectReads),
+      streamBatches: byFunction(this.#streamBatches),
+      streamRecords: byFunction(this.#streamRecords),
     };
   }
 
-  /** What the work took, and all that followed from it in streams and queues. */
-  async measure(platform: Metered, work: () => Promise<void>): Promise<Counts> {
+  /** What the work took of a part, and all that followed from it in streams and queues. */
+  async measure(platform: Metered, work: () => Promise<void>, part: Part = "others"): Promise<Counts> {
     await platform.idle();
-    const before = this.counts(platform);
+    const before = this.counts(platform, part);
     await work();
     await platform.idle();
-    return difference(this.counts(platform), before);
+    return difference(this.counts(platform, part), before);
   }
 
   /**

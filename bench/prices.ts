@@ -20,6 +20,10 @@ export const prices = {
   queueRequest: 0.4e-6,
   /** The same page: FIFO queues, $0.50 a million. */
   fifoQueueRequest: 0.5e-6,
+  /** https://aws.amazon.com/s3/pricing/, S3 Standard: $0.005 a thousand PUT, COPY, POST and LIST requests. */
+  objectWrite: 5e-6,
+  /** The same page: $0.0004 a thousand GET, HEAD and all others; DELETE and the end of an upload are free. */
+  objectRead: 0.4e-6,
 } as const;
 
 /** A WebSocket message is billed by the started 32 KB, one to or from `@connections` alike. */
@@ -58,6 +62,10 @@ export interface Counts {
   readonly queueRequests: Tally;
   /** The same of FIFO queues, which cost more. */
   readonly fifoRequests: Tally;
+  /** Requests to S3 by operation: PUT, COPY, POST and LIST, by functions and by clients with presigned URLs. */
+  readonly objectWrites: Tally;
+  /** The same of GET, HEAD and what else is billed as these. */
+  readonly objectReads: Tally;
   /**
    * Batches of stream records handed to functions, and the records in them, by function. Lambda's reads of a
    * stream cost nothing, so these have no price of their own: they say how far invocations were shared.
@@ -76,6 +84,8 @@ export const countKinds = [
   "gatewayMessages",
   "queueRequests",
   "fifoRequests",
+  "objectWrites",
+  "objectReads",
   "streamBatches",
   "streamRecords",
 ] as const satisfies readonly (keyof Counts)[];
@@ -87,6 +97,7 @@ export interface Dollars {
   readonly dynamo: number;
   readonly gateway: number;
   readonly queues: number;
+  readonly objects: number;
   readonly lambdaRequests: number;
   /** The time that functions ran. */
   readonly lambdaTime: number;
@@ -97,12 +108,13 @@ export const priceOf = (counts: Counts): Dollars => ({
   gateway: total(counts.gatewayMessages) * prices.gatewayMessage,
   queues:
     total(counts.queueRequests) * prices.queueRequest + total(counts.fifoRequests) * prices.fifoQueueRequest,
+  objects: total(counts.objectWrites) * prices.objectWrite + total(counts.objectReads) * prices.objectRead,
   lambdaRequests: total(counts.invocations) * prices.lambdaRequest,
   lambdaTime: total(counts.gbSeconds) * prices.lambdaGbSecond,
 });
 
-export const dollars = ({ dynamo, gateway, queues, lambdaRequests, lambdaTime }: Dollars): number =>
-  dynamo + gateway + queues + lambdaRequests + lambdaTime;
+export const dollars = ({ dynamo, gateway, queues, objects, lambdaRequests, lambdaTime }: Dollars): number =>
+  dynamo + gateway + queues + objects + lambdaRequests + lambdaTime;
 
 /** Without the time that functions ran, which is the one part that depends on the machine. */
 export const dollarsWithoutTime = (price: Dollars): number => dollars({ ...price, lambdaTime: 0 });

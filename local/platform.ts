@@ -21,6 +21,7 @@ import { startFunctions } from "./start/functions.ts";
 import { gatewayAccess } from "./start/gateway-access.ts";
 import { type OnLog, platformLog } from "./start/log.ts";
 import { allIdle, refusedMappings, startMappings } from "./start/mappings.ts";
+import { type Objects, startObjects } from "./start/objects.ts";
 import { type LocalQueues, startQueues } from "./start/queues.ts";
 import { Teardown } from "./start/teardown.ts";
 import { describeApi } from "./template/describe-api.ts";
@@ -78,6 +79,7 @@ export interface Platform {
   readonly lambda: LocalLambdaRuntime;
   readonly dynamo: LocalDynamoEngine;
   readonly queues: LocalQueues;
+  readonly objects: Objects;
   readonly mappings: readonly Mapping[];
   readonly issuer: Issuer;
   readonly dispatcher: Dispatcher;
@@ -140,14 +142,16 @@ const start = async (options: PlatformOptions, teardown: Teardown): Promise<Plat
   });
   teardown.add(async () => await dynamo.close());
   const streams = await createTables(resolver, dynamo);
-  const queues = await startQueues(resolver, {
+  const queues = startQueues(resolver, {
     endpoint,
     clock,
     onLog,
     onUsage,
     ...(dataDir !== undefined && { dataDir }),
   });
-  teardown.add(async () => await queues.close());
+  teardown.add(async () => {
+    queues.close();
+  });
 
   const authorizer = createAuthorizer(describeRoles(resolver), (line) => log.denied(line), place);
   const functions = describeFunctions(resolver, stacks);
@@ -201,14 +205,25 @@ const start = async (options: PlatformOptions, teardown: Teardown): Promise<Plat
     createDispatcher({ authorizer, dynamo, queues, gateway, stageArn: stageArn(api) }),
     { functions, lambda, gateway },
   );
+  const objects = startObjects(resolver, {
+    principals,
+    dispatcher,
+    send: async (queueArn, body) => await queues.access.send(queueArn, body),
+    clock,
+    log,
+    onUsage,
+    ...(dataDir !== undefined && { dataDir }),
+  });
+  teardown.add(async () => {
+    objects.close();
+  });
   front.serve({
     principals,
     dispatcher,
     gateway,
     stage: api.stage,
     issuer,
-    objects: (request, response) => queues.objects(request, response),
-    isBucket: (name) => queues.isBucket(name),
+    objects,
   });
   const running = startMappings(mappings, streams, {
     dynamo,
@@ -232,6 +247,7 @@ const start = async (options: PlatformOptions, teardown: Teardown): Promise<Plat
     lambda,
     dynamo,
     queues,
+    objects,
     mappings: running,
     issuer,
     dispatcher,

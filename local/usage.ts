@@ -24,6 +24,17 @@ export type Usage =
       readonly operation: string;
       /** Bytes of message bodies and attributes that it carried, in or out. */
       readonly bytes: number;
+    }
+  | {
+      /** One signed request to S3, refused ones among them, by a function or by a client with a presigned URL. */
+      readonly service: "s3";
+      /** Such as `PutObject`. */
+      readonly operation: string;
+      /** How it is billed: as PUT, COPY, POST and LIST; as GET and all others; not at all. */
+      readonly tier: "write" | "read" | "free";
+      /** Of its body, in and out. */
+      readonly bytesIn: number;
+      readonly bytesOut: number;
     };
 
 export type OnUsage = (usage: Usage) => void;

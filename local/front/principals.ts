@@ -17,6 +17,8 @@ export interface Principals {
   /** A new key that stands for the principal. */
   issue(principal: Principal): Credentials;
   find(accessKeyId: string): Principal | undefined;
+  /** What a signature of the key is made with. */
+  credentialsOf(accessKeyId: string): Credentials | undefined;
 }
 
 /** 20 characters of A-Z and 2-7, as access key ids have; ASIA marks a temporary one. */
@@ -26,18 +28,20 @@ const newAccessKeyId = (): string => {
 };
 
 export const createPrincipals = (): Principals => {
-  const known = new Map<string, Principal>();
+  const known = new Map<string, { readonly principal: Principal; readonly credentials: Credentials }>();
   return {
     issue: (principal) => {
       const accessKeyId = newAccessKeyId();
-      known.set(accessKeyId, principal);
-      return {
+      const credentials = {
         accessKeyId,
         secretAccessKey: randomBytes(30).toString("base64"),
         sessionToken: randomBytes(48).toString("base64"),
       };
+      known.set(accessKeyId, { principal, credentials });
+      return credentials;
     },
-    find: (accessKeyId) => known.get(accessKeyId),
+    find: (accessKeyId) => known.get(accessKeyId)?.principal,
+    credentialsOf: (accessKeyId) => known.get(accessKeyId)?.credentials,
   };
 };
 

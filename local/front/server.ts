@@ -10,11 +10,10 @@ import type { CallTransport, Gateway } from "../contracts.ts";
 import { type Issuer, issuerPath } from "../issuer/issuer.ts";
 import { faultAnswer, jsonAnswer, type Service, writeAnswer } from "./answers.ts";
 import { readBody } from "./body.ts";
-import { answerCall, bodyTooLarge, maxBodyBytes, principalOf, serviceOf } from "./calls.ts";
+import { answerCall, bodyTooLarge, type CallService, maxBodyBytes, principalOf, serviceOf } from "./calls.ts";
 import { asFault, type Dispatcher } from "./dispatch.ts";
 import { servePort } from "./port-calls.ts";
 import { type Principal, type Principals, signingScope } from "./principals.ts";
-import { objectPermissions } from "./s3-permissions.ts";
 
 export interface FrontServices {
   readonly principals: Principals;
@@ -22,9 +21,11 @@ export interface FrontServices {
   readonly gateway: Gateway;
   readonly stage: string;
   readonly issuer: Issuer;
-  /** Answers an S3 request that has been authorized, or a browser's preflight for one. */
-  readonly objects: (request: IncomingMessage, response: ServerResponse) => void | Promise<void>;
-  readonly isBucket: (name: string) => boolean;
+  /** The local S3, which authenticates by itself: a browser's preflight and a presigned URL have no header. */
+  readonly objects: {
+    readonly handle: (request: IncomingMessage, response: ServerResponse) => Promise<void>;
+    readonly isBucket: (name: string) => boolean;
+  };
 }
 
 export interface Front {
@@ -88,6 +89,7 @@ const answer = async (
     if (scope === undefined || request.method === "OPTIONS")
       return await answerUnsigned(services, request, response);
     service = serviceOf(scope);
+    if (service === "s3") return await services.objects.handle(request, response);
     const principal = principalOf(services.principals, service, scope);
     await answerSigned(services, service, principal, request, response);
   } catch (error) {
@@ -96,39 +98,27 @@ const answer = async (
   }
 };
 
-/** A request without a signature: a browser's preflight for a bucket, or somebody who must sign. */
+/** A request without a signature: to a bucket, which answers preflights and refuses the rest, or to a service. */
 const answerUnsigned = async (
   services: FrontServices,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> => {
-  const first = decodeURIComponent((request.url ?? "/").split(/[/?]/)[1] ?? "");
-  if (request.method === "OPTIONS" && services.isBucket(first))
-    return await services.objects(request, response);
+  const [, first = ""] = (request.url ?? "/").split(/[/?]/);
+  if (services.objects.isBucket(first)) return await services.objects.handle(request, response);
   const content = { message: "Missing Authentication Token" };
   writeAnswer(response, jsonAnswer(403, content, "MissingAuthenticationTokenException"));
 };
 
 const answerSigned = async (
   services: FrontServices,
-  service: Service,
+  service: CallService,
   principal: Principal,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> => {
   const method = request.method ?? "GET";
   const url = request.url ?? "/";
-  if (service === "s3") {
-    const copySource = request.headers["x-amz-copy-source"];
-    const needed = objectPermissions({
-      method,
-      url,
-      ...(typeof copySource === "string" && { copySource }),
-    });
-    services.dispatcher.authorize(principal, needed);
-    await services.objects(request, response);
-    return;
-  }
   const body = await limitedBody(request);
   const call = { method, url, target: target(request), body };
   const answered = await answerCall(services, service, principal, call, () => {

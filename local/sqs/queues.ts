@@ -1,10 +1,6 @@
-/**
- * SQS and S3 of the platform, in its own process. SQS is our own: fauxqs 2.4 refuses every message with an
- * emoji in it, hands out one message a group at a time, and keeps no retention; S3 is fauxqs's.
- */
+/** SQS of the platform, in its own process (docs/adr/0006 says why it is our own). */
 
 import { isObject } from "../json.ts";
-import type { IncomingMessage, ServerResponse } from "node:http";
 import { join } from "node:path";
 import {
   type Clock,
@@ -16,7 +12,6 @@ import {
 } from "../contracts.ts";
 import { md5 } from "./message.ts";
 import { MoveTasks } from "./move-tasks.ts";
-import { createObjectStore } from "./object-store.ts";
 import { invalid, noSuchQueue } from "./queue-faults.ts";
 import { QueueRegistry } from "./queue-registry.ts";
 import { readQueueSettings, settingAttributes } from "./queue-settings.ts";
@@ -25,7 +20,7 @@ import { handleOf, readHandle, receiveMessage, systemAttributes, whole } from ".
 import { eachEntry, sendMessage, sendMessageBatch, textOf } from "./send.ts";
 
 export interface QueuesOptions {
-  /** Folder for messages and objects; without one nothing outlives the process. */
+  /** Folder for messages; without one nothing outlives the process. */
   readonly dataDir?: string;
   readonly region: string;
   readonly accountId: string;
@@ -41,20 +36,17 @@ export interface Queues {
    * Throws an Error that names what is not supported.
    */
   createQueue(properties: JsonObject): { readonly arn: string; readonly url: string };
-  createBucket(name: string): Promise<void>;
   /** For event source mappings. */
   readonly access: QueueAccess;
   /** One API action of SQS (`SendMessage` …) with its JSON 1.0 input. Throws AwsFault. */
   call(operation: string, input: JsonObject, signal?: AbortSignal): Promise<JsonObject>;
-  /** Answers an authorized S3 request, path style, whose body has not been read. */
-  handle(request: IncomingMessage, response: ServerResponse): void;
-  close(): Promise<void>;
+  close(): void;
 }
 
 /** A long poll's longest wait. */
 const LONG_POLL_MS = 20_000;
 
-export async function createQueues(options: QueuesOptions): Promise<Queues> {
+export function createQueues(options: QueuesOptions): Queues {
   const { dataDir, region, accountId } = options;
   const clock = options.clock ?? Date.now;
   const registry = new QueueRegistry({
@@ -63,7 +55,6 @@ export async function createQueues(options: QueuesOptions): Promise<Queues> {
     accountId,
     clock,
   });
-  const objects = await createObjectStore(dataDir === undefined ? undefined : join(dataDir, "s3"));
   const tasks = new MoveTasks(registry, clock);
   const sender = { senderId: accountId, clock };
   const urlOf = (queue: Queue): string => {
@@ -96,7 +87,6 @@ export async function createQueues(options: QueuesOptions): Promise<Queues> {
       const queue = registry.create(settings);
       return { arn: queue.arn, url: urlOf(queue) };
     },
-    createBucket: async (name) => await objects.createBucket(name),
     access: createAccess(registry, sender),
     call: async (operation, input, signal) => {
       const act = operations.get(operation);
@@ -104,11 +94,9 @@ export async function createQueues(options: QueuesOptions): Promise<Queues> {
         throw invalid("UnsupportedOperation", `SQS ${operation} is not supported locally`);
       return await act(input, signal);
     },
-    handle: (request, response) => objects.handle(request, response),
-    close: async () => {
+    close: () => {
       tasks.close();
       registry.close();
-      await objects.close();
     },
   };
 }

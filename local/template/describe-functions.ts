@@ -146,14 +146,17 @@ export const functionNameOf = (nameOrArn: string): string =>
 
 /**
  * What a queue's or a bucket's own policy says beyond the refusal of plain HTTP, which is how everything
- * local speaks: such statements are refused by name, since nothing evaluates them.
+ * local speaks, and beyond S3's leave to send to a queue, which buckets with notifications are held to: such
+ * statements are refused by name, since nothing evaluates them.
  */
 export const refusedResourcePolicies = (resolver: Resolver): string[] =>
   ofType(resolver, "AWS::SQS::QueuePolicy", "AWS::S3::BucketPolicy").flatMap((resource) => {
     const read = readProperties(resolver, resource);
     const statements = [read.object("PolicyDocument")["Statement"]].flat();
     return statements.flatMap((statement, index) =>
-      isObject(statement) && refusesPlainHttp(statement)
+      isObject(statement) &&
+      (refusesPlainHttp(statement) ||
+        (resource.type === "AWS::SQS::QueuePolicy" && letsBucketsSend(statement)))
         ? []
         : [`${read.where}: property PolicyDocument.Statement[${index}] is not supported locally`],
     );
@@ -166,5 +169,25 @@ const refusesPlainHttp = (statement: JsonObject): boolean => {
     (test) =>
       isObject(test) &&
       Object.keys(test).every((key) => ["aws:SecureTransport", "s3:TlsVersion"].includes(key)),
+  );
+};
+
+/** What `checkDestination` of the buckets reads: a leave for S3 alone, by the bucket's ARN or account. */
+const letsBucketsSend = (statement: JsonObject): boolean => {
+  const principal = statement["Principal"];
+  const condition = statement["Condition"];
+  return (
+    statement["Effect"] === "Allow" &&
+    isObject(principal) &&
+    Object.keys(principal).length === 1 &&
+    principal["Service"] === "s3.amazonaws.com" &&
+    [statement["Action"]].flat().every((action) => textOf(action).startsWith("sqs:")) &&
+    (condition === undefined ||
+      (isObject(condition) &&
+        Object.values(condition).every(
+          (test) =>
+            isObject(test) &&
+            Object.keys(test).every((key) => ["aws:SourceArn", "aws:SourceAccount"].includes(key)),
+        )))
   );
 };

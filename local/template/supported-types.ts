@@ -2,6 +2,7 @@
  * The closed list of what the platform runs: resource types, and of each the properties. To support more, act
  * on it somewhere and add it here; what has no local effect says why.
  */
+import { bucketShape } from "./bucket-shape.ts";
 import { acts, each, fields, noEffect, type Shape, values } from "./shapes.ts";
 
 const tags = noEffect("a label for bills and people");
@@ -201,26 +202,7 @@ export const supportedTypes: Readonly<Record<string, Readonly<Record<string, Sha
     Tags: tags,
   },
   "AWS::SQS::QueuePolicy": { Queues: acts, PolicyDocument: acts },
-  "AWS::S3::Bucket": {
-    BucketName: acts,
-    CorsConfiguration: fields({
-      CorsRules: each(
-        fields({
-          Id: label,
-          AllowedHeaders: acts,
-          AllowedMethods: acts,
-          AllowedOrigins: acts,
-          ExposedHeaders: acts,
-          MaxAge: acts,
-        }),
-      ),
-    }),
-    BucketEncryption: encrypted,
-    LifecycleConfiguration: noEffect("expiry after days or weeks"),
-    OwnershipControls: fields({ Rules: each(fields({ ObjectOwnership: values("BucketOwnerEnforced") })) }),
-    PublicAccessBlockConfiguration: noEffect("nothing is public locally"),
-    Tags: tags,
-  },
+  "AWS::S3::Bucket": bucketShape,
   "AWS::S3::BucketPolicy": { Bucket: acts, PolicyDocument: acts },
   "AWS::IAM::Role": {
     RoleName: acts,

@@ -30,10 +30,14 @@ const counted = async (work: () => Promise<void>) => {
     streamBatches: _batches,
     streamRecords: _records,
     fifoRequests,
+    objectWrites,
+    objectReads,
     ...counts
   } = await meter.measure(tidings.platform, work);
   // No command of one person needs a FIFO queue.
   expect(fifoRequests).toEqual({});
+  // None here has to do with media.
+  expect([objectWrites, objectReads]).toEqual([{}, {}]);
   return counts;
 };
 
@@ -262,6 +266,8 @@ test("the price of a small bill, by hand", () => {
     gatewayMessages: { received: 1, posted: 2 },
     queueRequests: { SendMessageBatch: 3 },
     fifoRequests: { SendMessage: 2 },
+    objectWrites: { PutObject: 2, UploadPart: 1 },
+    objectReads: { HeadObject: 1, GetObject: 4 },
     streamBatches: { g: 1 },
     streamRecords: { g: 5 },
   };
@@ -270,6 +276,7 @@ test("the price of a small bill, by hand", () => {
   expect(price.dynamo * million).toBeCloseTo(4 * 0.625 + 2.5 * 0.125, 9); // 2.8125
   expect(price.gateway * million).toBeCloseTo(3, 9);
   expect(price.queues * million).toBeCloseTo(3 * 0.4 + 2 * 0.5, 9);
+  expect(price.objects * million).toBeCloseTo(3 * 5 + 5 * 0.4, 9);
   expect(price.lambdaRequests * million).toBeCloseTo(0.6, 9);
   expect(price.lambdaTime * million).toBeCloseTo(0.66667, 9); // 0.05 GB-s at $13.3334 a million
   expect(priceOf(perOperation(counts, 2)).dynamo * million).toBeCloseTo(1.40625, 9);

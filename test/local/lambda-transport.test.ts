@@ -228,10 +228,11 @@ test("calls to other hosts and of S3 go over sockets", async () => {
   const before = lab.byPort();
   const to = { port: (other.address() as AddressInfo).port };
   const elsewhere = await lab.run("port", { ...getItem("x"), to });
-  const path = `/${lab.platform.outputs["BucketName"]}/none`;
-  const object = await lab.run("port", { step: "raw", service: "s3", method: "GET", path });
+  const input = { Bucket: lab.platform.outputs["BucketName"] ?? "", Key: "none" };
+  const of = { module: "objects", client: "S3Client", command: "GetObjectCommand" };
+  const object = await lab.run("port", { step: "sdk", ...of, input });
   expect(elsewhere).toMatchObject({ answer: { status: 200, body: "other POST" } });
-  expect(object).toMatchObject({ answer: { status: 404 } });
+  expect(object).toMatchObject({ error: "NoSuchKey", status: 404 });
   expect(lab.byPort()).toBe(before);
   await new Promise((closed) => other.close(closed));
 });

@@ -1,45 +1,11 @@
 import { describe, expect, it } from "vitest";
 import type { JsonObject } from "../../local/contracts.ts";
-import { objectPermissions } from "../../local/front/s3-permissions.ts";
 import { queuePermissions } from "../../local/front/sqs-permissions.ts";
 import { signingScope } from "../../local/front/principals.ts";
 import { place } from "../support/stacks.ts";
 
 const short = (needed: readonly { action: string; resource: string }[]): string[] =>
   needed.map(({ action, resource }) => `${action} ${resource}`);
-
-describe("what an S3 request needs", () => {
-  it.each([
-    ["GET", "/b/k?x-id=GetObject", "s3:GetObject arn:aws:s3:::b/k"],
-    ["HEAD", "/b/k", "s3:GetObject arn:aws:s3:::b/k"],
-    ["PUT", "/b/a/b%20c", "s3:PutObject arn:aws:s3:::b/a/b c"],
-    ["DELETE", "/b/k", "s3:DeleteObject arn:aws:s3:::b/k"],
-    ["POST", "/b/k?uploads", "s3:PutObject arn:aws:s3:::b/k"],
-    ["PUT", "/b/k?partNumber=1&uploadId=u", "s3:PutObject arn:aws:s3:::b/k"],
-    ["DELETE", "/b/k?uploadId=u", "s3:AbortMultipartUpload arn:aws:s3:::b/k"],
-    ["GET", "/b/k?tagging", "s3:GetObjectTagging arn:aws:s3:::b/k"],
-    ["GET", "/b?list-type=2&prefix=p", "s3:ListBucket arn:aws:s3:::b"],
-    ["HEAD", "/b", "s3:ListBucket arn:aws:s3:::b"],
-  ])("%s %s", (method, url, expected) => {
-    expect(short(objectPermissions({ method, url }))).toEqual([expected]);
-  });
-  it("a copy needs its source too", () => {
-    expect(short(objectPermissions({ method: "PUT", url: "/b/k", copySource: "/from/x%20y" }))).toEqual([
-      "s3:PutObject arn:aws:s3:::b/k",
-      "s3:GetObject arn:aws:s3:::from/x y",
-    ]);
-  });
-  it.each([
-    ["PUT", "/b/k?acl"],
-    ["POST", "/b?delete"],
-    ["GET", "/b/k?versionId=3"],
-    ["DELETE", "/b"],
-    ["PUT", "/b"],
-    ["GET", "/"],
-  ])("%s %s is refused by name", (method, url) => {
-    expect(() => objectPermissions({ method, url })).toThrow(`${method} ${url}`);
-  });
-});
 
 describe("what an SQS call needs", () => {
   const QueueUrl = "http://127.0.0.1:1/000000000000/jobs";

@@ -12,6 +12,7 @@ import {
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { startTestPlatform, type TestPlatform } from "../support/platform.ts";
 import { connect } from "../support/socket.ts";
+import { presign } from "./s3-support.ts";
 
 let test: TestPlatform;
 beforeAll(async () => {
@@ -204,9 +205,9 @@ describe("the front, by the AWS SDK", () => {
   });
 
   it("lets pages of the origins that a bucket's rules name put objects, and no others", async () => {
-    const { accessKeyId } = test.platform.operator;
-    const credential = encodeURIComponent(`${accessKeyId}/20260101/us-east-1/s3/aws4_request`);
-    const url = `${test.platform.endpoint}/${test.platform.outputs["BucketName"]}/k?X-Amz-Credential=${credential}`;
+    const { endpoint, operator, outputs } = test.platform;
+    const path = `/${outputs["BucketName"]}/k`;
+    const { url } = await presign(endpoint, operator, { method: "PUT", path, region: "us-east-1" });
     const preflight = async (origin: string): Promise<Response> =>
       await fetch(url, {
         method: "OPTIONS",

@@ -1,10 +1,9 @@
-/** A process that uses queues and a bucket in a data folder, says so, and waits to be killed. */
+/** A process that uses queues in a data folder, says so, and waits to be killed. */
 
-import { PutObjectCommand } from "@aws-sdk/client-s3";
 import { arnOf, serveQueues } from "./sqs-support.ts";
 
 const [dataDir = ""] = process.argv.slice(2);
-const { queues, s3 } = await serveQueues({ dataDir });
+const { queues } = await serveQueues({ dataDir });
 queues.createQueue({ QueueName: "dead" });
 queues.createQueue({
   QueueName: "jobs",
@@ -16,7 +15,6 @@ const { url } = queues.createQueue({
   FifoQueue: true,
   ContentBasedDeduplication: true,
 });
-await queues.createBucket("media");
 const jobs = { QueueUrl: url.replace("ordered.fifo", "jobs") };
 await queues.call("SendMessage", { ...jobs, MessageBody: "in flight" });
 await queues.call("ReceiveMessage", jobs);
@@ -35,6 +33,5 @@ for (const { Body, ReceiptHandle } of Messages) {
 for (const body of ["one", "two"]) {
   await queues.call("SendMessage", { QueueUrl: url, MessageBody: body, MessageGroupId: "g" });
 }
-await s3.send(new PutObjectCommand({ Bucket: "media", Key: "a/b.bin", Body: Buffer.from([0, 255, 128]) }));
 process.send?.("ready");
 setInterval(() => {}, 1_000);

@@ -1,8 +1,7 @@
-/** Queues and buckets behind plain HTTP, for the real SDK: what the platform's front does, without its checks. */
+/** Queues behind plain HTTP, for the real SDK: what the platform's front does, without its checks. */
 
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { S3Client } from "@aws-sdk/client-s3";
 import { SQSClient } from "@aws-sdk/client-sqs";
 import { AwsFault, type JsonObject } from "../../local/contracts.ts";
 import { createQueues, type Queues, type QueuesOptions } from "../../local/sqs/queues.ts";
@@ -15,13 +14,12 @@ export interface Served {
   readonly queues: Queues;
   readonly endpoint: string;
   readonly sqs: SQSClient;
-  readonly s3: S3Client;
   close(): Promise<void>;
 }
 
 export async function serveQueues(options: Partial<QueuesOptions> = {}): Promise<Served> {
   let endpoint = "";
-  const queues = await createQueues({
+  const queues = createQueues({
     region: REGION,
     accountId: ACCOUNT,
     onLog: () => {},
@@ -43,7 +41,7 @@ export async function serveQueues(options: Partial<QueuesOptions> = {}): Promise
   const server = createServer((request, response) => {
     const target = request.headers["x-amz-target"];
     if (typeof target !== "string") {
-      queues.handle(request, response);
+      response.writeHead(400).end();
       return;
     }
     const gone = new AbortController();
@@ -69,18 +67,15 @@ export async function serveQueues(options: Partial<QueuesOptions> = {}): Promise
     maxAttempts: 1,
   };
   const sqs = new SQSClient(shared);
-  const s3 = new S3Client({ ...shared, forcePathStyle: true });
   return {
     queues,
     endpoint,
     sqs,
-    s3,
     close: async () => {
       sqs.destroy();
-      s3.destroy();
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
-      await queues.close();
+      queues.close();
     },
   };
 }

@@ -23,9 +23,10 @@ import { request } from "node:http";
 import { Readable } from "node:stream";
 import * as dynamo from ${moduleUrl("@aws-sdk/client-dynamodb")};
 import * as sqs from ${moduleUrl("@aws-sdk/client-sqs")};
+import * as objects from ${moduleUrl("@aws-sdk/client-s3")};
 import * as callbacks from ${moduleUrl("@aws-sdk/client-apigatewaymanagementapi")};
 const { hostname, port } = new URL(process.env.AWS_ENDPOINT_URL);
-const modules = { dynamo, sqs, callbacks };
+const modules = { dynamo, sqs, objects, callbacks };
 const background = [];
 
 const signed = (service, key) => "AWS4-HMAC-SHA256 Credential=" + key + "/20260101/us-east-1/" + service +
@@ -121,15 +122,14 @@ export const transportLab = async () => {
     },
   };
   const front = await openFront(0);
-  const { principals, gateway, issuer, queues } = platform;
+  const { principals, gateway, issuer, objects } = platform;
   front.serve({
     principals,
     dispatcher,
     gateway,
     issuer,
     stage: "live",
-    objects: (request, response) => queues.objects(request, response),
-    isBucket: (name) => queues.isBucket(name),
+    objects,
   });
   let byPort = 0;
   const transport: CallTransport = {

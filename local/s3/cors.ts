@@ -11,23 +11,24 @@ export interface CorsRule {
   readonly maxAgeSec?: number;
 }
 
-type Handle = (request: IncomingMessage, response: ServerResponse) => void;
-
-/** Answers preflights and adds the headers of the bucket's first rule that fits; without one, none. */
-export const withCors = (buckets: ReadonlyMap<string, readonly CorsRule[]>, handle: Handle): Handle => {
-  const rulesFor = (request: IncomingMessage): readonly CorsRule[] =>
-    buckets.get(decodeURIComponent((request.url ?? "/").split(/[/?]/)[1] ?? "")) ?? [];
-  return (request, response) => {
-    const { origin } = request.headers;
-    if (request.method === "OPTIONS") return preflight(rulesFor(request), request, response);
-    const rule =
-      origin === undefined ? undefined : ruleFor(rulesFor(request), origin, request.method ?? "GET", []);
-    if (origin !== undefined && rule !== undefined) addHeaders(response, rule, origin);
-    handle(request, response);
-  };
+/** Adds the headers of the first rule that fits the request's origin and method; without one, none. */
+export const addCorsHeaders = (
+  rules: readonly CorsRule[],
+  request: IncomingMessage,
+  response: ServerResponse,
+): void => {
+  const { origin } = request.headers;
+  if (origin === undefined) return;
+  const rule = ruleFor(rules, origin, request.method ?? "GET", []);
+  if (rule !== undefined) addHeaders(response, rule, origin);
 };
 
-const preflight = (rules: readonly CorsRule[], request: IncomingMessage, response: ServerResponse): void => {
+/** Answers a browser's question whether it may send a request. */
+export const answerPreflight = (
+  rules: readonly CorsRule[],
+  request: IncomingMessage,
+  response: ServerResponse,
+): void => {
   const { origin = "" } = request.headers;
   const method = request.headers["access-control-request-method"] ?? "";
   const asked = (request.headers["access-control-request-headers"] ?? "")
