@@ -47,7 +47,7 @@ export const measureScenario = async (
   const scene = await scenario.set(stage);
   const play = async (): Promise<Counts> => {
     await scene.prepare?.();
-    return await stage.meter.measure(stage.platform, async () => await scene.round());
+    return await stage.meter.measure(stage.platform, async () => await scene.round(), scenario.part);
   };
   const playUndisturbed = async (): Promise<Counts> => {
     const tries: Counts[] = [];
@@ -100,7 +100,7 @@ export const costSection = ({ measured, routes }: CostRun): Section => ({
       ],
       measured.map(costRow),
     ),
-    `Gateway messages are units of 32 KB, either way and by @connections; SQS requests units of 64 KB, the mappings' receives and deletes among them, those of FIFO queues priced as such; reads of streams are free. "Lambda ms here" is wall time on this machine (1-minute load ${load()}), rounded up for each invocation as AWS bills it, priced at the functions' own memory. It is no forecast of AWS's: there each call to another service takes milliseconds of network, here some of them are spent waiting for two cores that run every function, the database and the clients. Everything else here is what AWS would count. Not counted: starts of environments (AWS bills those too), logs, storage, traffic. Receipts and typing do not exist yet.`,
+    `Gateway messages are units of 32 KB, either way and by @connections; SQS requests units of 64 KB, the mappings' receives and deletes among them, those of FIFO queues priced as such; reads of streams are free. "Lambda ms here" is wall time on this machine (1-minute load ${load()}), rounded up for each invocation as AWS bills it, priced at the functions' own memory. It is no forecast of AWS's: there each call to another service takes milliseconds of network, here some of them are spent waiting for two cores that run every function, the database and the clients. Everything else here is what AWS would count. Not counted: starts of environments (AWS bills those too), logs, storage, traffic. What tells of delivered and read marks follows acks and reads by streams of its own. It is counted by the functions that do it, in the rows that begin with "receipts:", and in no other row; what acks and markRead themselves take is in none of those. So the whole of a 1:1 message that is delivered and read at once is the sum of three rows: the message, "receipts:", markRead.`,
     "Budgets, as the design set them:",
     budgetTable(budgetsOf(measured, routes)),
     ...Object.entries(routes).map(([name, route]) => `A ${name} message on its way: ${routeText(route)}`),

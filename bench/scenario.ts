@@ -3,6 +3,7 @@
  * chats take part in a round, as in production, so that batches of streams and queues are shared; whatever one
  * chat's messages could share (acks, previews) is shared only where a scenario says so.
  */
+import type { Part } from "./meter.ts";
 import type { Stage } from "./people.ts";
 import type { Counts } from "./prices.ts";
 
@@ -25,5 +26,7 @@ export interface Scene {
 
 export interface Scenario {
   readonly name: string;
+  /** @default "others" */
+  readonly part?: Part;
   readonly set: (stage: Stage) => Promise<Scene>;
 }

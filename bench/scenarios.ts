@@ -23,6 +23,7 @@ import {
   userWithChats,
   wholeSync,
 } from "./people.ts";
+import { directReceipts, groupReceipts, markReadAlone, typing } from "./receipt-scenarios.ts";
 import type { Scenario, Scene } from "./scenario.ts";
 
 /** Messages that one ack covers in the groups' scenarios. */
@@ -146,6 +147,13 @@ export const scenarios: readonly Scenario[] = [
   ...[10, 100, 256].map((members) => group(members)),
   resend(),
   ackAlone(),
+  markReadAlone(),
+  directReceipts("at once"),
+  directReceipts("later"),
+  directReceipts("at once", 10),
+  groupReceipts(256),
+  groupReceipts(256, groupAckFold),
+  typing(),
   alone(
     "ping",
     async (stage) => await connect(stage, "alice"),

@@ -5,6 +5,7 @@
  */
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { JsonObject, JsonValue } from "../local/contracts.ts";
+import { Meter } from "../local/dynamodb/capacity.ts";
 import type { Principal } from "../local/front/principals.ts";
 import { isObject } from "../local/json.ts";
 import type { Platform } from "../local/platform.ts";
@@ -53,6 +54,43 @@ const marked = async <T>(queue: string, request: () => Promise<T>): Promise<T> =
 const textIn = (input: JsonObject, member: string): string => {
   const value = input[member];
   return typeof value === "string" ? value : "";
+};
+
+const calling = new AsyncLocalStorage<string>();
+
+/** The function on whose behalf the code that runs now does so; undefined where it is none's. */
+export const callingFunction = (): string | undefined => calling.getStore();
+
+/** Marks what functions call, so that `callingFunction` tells whose it is. */
+export const markCallers = ({ dispatcher, functions }: Pick<Platform, "dispatcher" | "functions">): void => {
+  const names = new Map(functions.map((of) => [of.roleName, of.functionName]));
+  const as = async <T>(principal: Principal, work: () => Promise<T>): Promise<T> => {
+    const name = principal.kind === "role" ? names.get(principal.roleName) : undefined;
+    return name === undefined ? await work() : await calling.run(name, work);
+  };
+  const dispatch = dispatcher.dispatch.bind(dispatcher);
+  const post = dispatcher.post.bind(dispatcher);
+  dispatcher.dispatch = async (principal, ...rest) =>
+    await as(principal, async () => await dispatch(principal, ...rest));
+  dispatcher.post = async (principal, ...rest) =>
+    await as(principal, async () => await post(principal, ...rest));
+};
+
+type OnUnits = (table: string, kind: "readUnits" | "writeUnits", units: number) => void;
+
+const listeners = new Set<OnUnits>();
+
+/** Tells of DynamoDB's units as its engine counts them, in the context of the call that takes them. */
+export const onUnits = (listener: OnUnits): void => {
+  if (listeners.size === 0) {
+    // oxlint-disable-next-line typescript/unbound-method -- called with its own `this` below
+    const { add } = Meter.prototype;
+    Meter.prototype.add = function count(this: Meter, ...counted: Parameters<OnUnits>) {
+      for (const listen of listeners) listen(...counted);
+      add.apply(this, counted);
+    };
+  }
+  listeners.add(listener);
 };
 
 /** One call of a service by another, as it passes through the platform. */
