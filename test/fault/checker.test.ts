@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
 import { SeededPlan } from "../../local/faults/seeded-plan.ts";
 import { check, type DeviceEnd, type Evidence } from "./harness/checker.ts";
-import type { StoredEntry } from "./harness/evidence.ts";
-import { History, type HistoryEvent, type SeenEntry } from "./harness/history.ts";
+import type { StoredEntry, StoredMessage } from "./harness/evidence.ts";
+import { History, type HistoryEvent, type SeenMessage } from "./harness/history.ts";
 import { workloadOf } from "./harness/workload.ts";
 
 /** The evidence that the checker reads, to be spoiled by a test. */
@@ -12,13 +12,13 @@ interface Story {
   bob: DeviceEnd;
   changes: Evidence["changes"];
   head: number;
-  list: { lastSeq: number; unread: number };
+  list: { lastSeq: number; unread: number; readSeq: number };
   deadLetters: Evidence["deadLetters"];
   runs: Evidence["runs"];
   leaks: string[];
 }
 
-const stored = (seq: number): StoredEntry => ({
+const stored = (seq: number): StoredMessage => ({
   chatId: "c",
   seq,
   kind: "message",
@@ -30,9 +30,9 @@ const stored = (seq: number): StoredEntry => ({
   sentAt: 1_000 + seq,
 });
 
-const seen = (seq: number): SeenEntry => {
+const seen = (seq: number): SeenMessage => {
   const { text, kind: _, ...entry } = stored(seq);
-  return { ...entry, message: text };
+  return { command: "newMessage", ...entry, message: text };
 };
 
 const sent = (seq: number, at: number): HistoryEvent[] => {
@@ -44,7 +44,7 @@ const sent = (seq: number, at: number): HistoryEvent[] => {
   ];
 };
 
-const sync = (id: number, at: number, events: SeenEntry[], asOf = 0): HistoryEvent[] => [
+const sync = (id: number, at: number, events: SeenMessage[], asOf = 0): HistoryEvent[] => [
   { type: "syncAsked", device: "bob/d0", link: 1, sync: id, at },
   { type: "syncPage", device: "bob/d0", sync: id, events, complete: true, asOf, at: at + 1 },
 ];
@@ -68,6 +68,8 @@ const pushed = (seq: number, at: number): HistoryEvent => ({
 /** Alice sends three; bob is pushed two, acknowledges one, syncs the rest. */
 const goodStory = (): Story => ({
   events: [
+    { type: "opened", device: "alice/d0", link: 0, at: 0 },
+    { type: "opened", device: "bob/d0", link: 1, at: 0 },
     ...[10, 20, 30].flatMap((at, index) => sent(index + 1, at)),
     pushed(1, 12),
     pushed(2, 22),
@@ -75,6 +77,16 @@ const goodStory = (): Story => ({
     ...ack(1, 40),
     ...sync(1, 50, [seen(2), seen(3)]),
     ...ack(3, 60),
+    {
+      type: "done",
+      device: "alice/d0",
+      command: "getHistory",
+      fields: { chatId: "c" },
+      requestId: "h",
+      act: 1,
+      reply: { entries: [seen(1), seen(2), seen(3)], complete: true },
+      at: 90,
+    },
   ],
   log: [stored(1), stored(2), stored(3)],
   bob: {
@@ -94,7 +106,7 @@ const goodStory = (): Story => ({
     rewritten: [],
   },
   head: 3,
-  list: { lastSeq: 3, unread: 3 },
+  list: { lastSeq: 3, unread: 3, readSeq: 0 },
   deadLetters: [],
   runs: [],
   leaks: [],
@@ -106,25 +118,19 @@ function rulesBroken(spoil: (story: Story) => void): string[] {
   const history = new History();
   history.events.push(...story.events);
   const last = stored(3);
+  const lastMessage = { seq: 3, userId: "alice", preview: last.text, sentAt: last.sentAt };
+  const shown = [seen(1), seen(2), seen(3)];
   const violations = check({
+    chats: [{ chatId: "c", type: "direct", users: ["alice", "bob"] }],
     history,
     logs: new Map([["c", story.log]]),
     changes: story.changes,
     heads: new Map([["c", story.head]]),
-    devices: [story.bob],
-    lists: new Map([
-      [
-        "bob",
-        [
-          {
-            chatId: "c",
-            ...story.list,
-            lastMessage: { seq: 3, userId: "alice", preview: last.text, sentAt: last.sentAt },
-          },
-        ],
-      ],
-    ]),
-    histories: new Map([["c", [seen(1), seen(2), seen(3)]]]),
+    devices: [{ ...story.bob, list: [{ chatId: "c", ...story.list, lastMessage }] }],
+    users: [
+      { userId: "alice", chatId: "c", history: shown },
+      { userId: "bob", chatId: "c", history: shown },
+    ],
     deadLetters: story.deadLetters,
     runs: story.runs,
     leaks: story.leaks,
@@ -138,7 +144,11 @@ test("the checker finds nothing in a story in which every promise was kept", () 
 
 const spoilt: readonly (readonly [string, string, (story: Story) => void])[] = [
   ["SND2", "a SUCCESS whose entry is another's", (s) => s.log.splice(1, 1, { ...stored(2), messageId: "x" })],
-  ["SND2", "an entry that was changed", (s) => (s.changes = { ...s.changes, rewritten: ["MODIFY c 1"] })],
+  [
+    "SND2",
+    "an entry that was changed",
+    (s) => (s.changes = { ...s.changes, rewritten: [{ event: "MODIFY", chatId: "c", seq: 1 }] }),
+  ],
   ["SND3", "a hole", (s) => s.log.splice(1, 1)],
   ["SND3", "a time that falls", (s) => s.log.splice(2, 1, { ...stored(3), sentAt: 1 })],
   [
@@ -193,6 +203,7 @@ const spoilt: readonly (readonly [string, string, (story: Story) => void])[] = [
         type: "failed",
         device: "bob/d0",
         command: "ack",
+        requestId: "r",
         code: "bad_request",
         message: "",
         retryable: false,

@@ -5,7 +5,7 @@ import { laneOf, type Report, startWorld } from "./harness/world.ts";
 
 /** A slice of `npm run fault`, small enough for every run of the tests: all of these go through one system. */
 const seeds = [101, 103, 105, 107, 109];
-const size: RunOptions = { users: 2, steps: 6 };
+const size: RunOptions = { users: 2, steps: 6, groups: 0 };
 
 test("[SND2] [SND3] [SND4] [DLV1] [DLV2] [DLV3] [DLV6] [LST2] many clients under every fault, then rest: every promise was kept", async () => {
   const assembly = await assemblyOf("bin/app.ts", ["bin", "lib", "lambdas", "protocol"]);
@@ -15,7 +15,7 @@ test("[SND2] [SND3] [SND4] [DLV1] [DLV2] [DLV3] [DLV6] [LST2] many clients under
     expect(laneOf(seed)).toBe("deployed");
     const report = await world.run(seed, size);
     reports.push(report);
-    const replay = `node test/fault/run.ts --seeds 1 --seed ${seed} --users 2 --steps 6`;
+    const replay = `node test/fault/run.ts --seeds 1 --seed ${seed} --users 2 --steps 6 --groups 0`;
     expect({ replay, violations: report.violations }).toEqual({ replay, violations: [] });
   }
   // What was kept was worth something: there were entries, and faults of many kinds.

@@ -2,6 +2,7 @@
  * `npm run fault -- --seeds N --minutes M`: many clients, every fault, and a checker at the end of each seed. Ends
  * with 1 when a seed failed, or when a planted bug was not found. Other options:
  * `--seed S` begins there instead of at 1; `--users N` and `--steps N` make a seed larger or smaller;
+ * `--groups N`, 0 to 3, gives each seed so many groups instead of none or one, and with 0 no blocking and edits;
  * `--rate KIND=SHARE` (repeatable) overrides a rate of local/faults/seeded-plan.ts;
  * `--lane NAME` takes all seeds through one lane instead of each through its own (harness/world.ts);
  * `--plant NAME` plants a bug, which must be found (harness/plants.ts);
@@ -33,6 +34,7 @@ const { values } = parseArgs({
     seed: { type: "string", default: "1" },
     users: { type: "string" },
     steps: { type: "string" },
+    groups: { type: "string" },
     rate: { type: "string", multiple: true, default: [] },
     plant: { type: "string" },
     assembly: { type: "string" },
@@ -74,6 +76,7 @@ const deadline = performance.now() + Number(values.minutes) * 60_000;
 const options: RunOptions = {
   ...(values.users !== undefined && { users: wholeOf("users", values.users) }),
   ...(values.steps !== undefined && { steps: wholeOf("steps", values.steps) }),
+  ...(values.groups !== undefined && { groups: Number(values.groups) }),
   rates: ratesFrom(values.rate),
 };
 const again = process.argv.slice(2).filter((_, at, all) => {

@@ -5,8 +5,12 @@
  */
 import { randomUUID } from "node:crypto";
 import { setTimeout as pause } from "node:timers/promises";
-import type { Acknowledgement, History, SeenEntry } from "./history.ts";
-import { Link, type Outcome } from "./link.ts";
+import { Acknowledger } from "./acknowledger.ts";
+import type { Acknowledgement, Fields, History, SeenEntry, SeenMessage } from "./history.ts";
+import { Connector, giveUpMs } from "./connector.ts";
+import { Inbox } from "./inbox.ts";
+import type { Link, Outcome } from "./link.ts";
+import { Syncer } from "./syncer.ts";
 
 export interface DeviceOptions {
   readonly userId: string;
@@ -18,6 +22,11 @@ export interface DeviceOptions {
   readonly random: () => number;
   /** The platform's clock. */
   readonly clock: () => number;
+  /**
+   * Milliseconds from news to its acknowledgement, at most.
+   * @default - mostly within a moment, often 150
+   */
+  readonly ackWaitMs?: number;
 }
 
 export interface Message {
@@ -27,12 +36,15 @@ export interface Message {
   readonly after?: number;
 }
 
-/** A client that was refused or left without an answer for so long is broken, or the system is. */
-const giveUpMs = 45_000;
 /** Milliseconds for which a gap may be one that the next push closes. */
 const gapPatienceMs = 150;
+/** Milliseconds until it is asked for again, while it may be one that a sync cannot tell from what is under way. */
+const gapAgainMs = 600;
 
-let syncs = 0;
+/** Requests whose reply names the seq of the entry that they became. */
+const changes = new Set(["modifyChatParticipants", "updateChat", "deleteMessage", "editMessage", "react"]);
+
+let acts = 0;
 
 export class Device {
   readonly name: string;
@@ -42,16 +54,11 @@ export class Device {
   healsGaps = true;
   readonly #options: DeviceOptions;
   readonly #history: History;
-  readonly #chats = new Map<string, Map<number, SeenEntry | "own">>();
-  /** By chat, the highest seq whose acknowledgement is under way or was answered. */
-  readonly #acking = new Map<string, number>();
-  readonly #acked = new Map<string, number>();
-  readonly #links = new Set<Link>();
-  readonly #synced = new Set<Link>();
-  #wanted = false;
-  #isConnecting = false;
-  #ackTimer: NodeJS.Timeout | undefined;
-  #acksUnderWay = 0;
+  readonly #inbox = new Inbox();
+  readonly #acknowledger: Acknowledger;
+  readonly #connector: Connector;
+  readonly #syncer: Syncer;
+  readonly #synced = new WeakSet<Link>();
   #gapTimer: NodeJS.Timeout | undefined;
   readonly #underWay = new Set<Promise<unknown>>();
 
@@ -61,88 +68,95 @@ export class Device {
     this.deviceId = options.deviceId;
     this.name = `${options.userId}/${options.deviceId}`;
     this.#history = options.history;
+    const { random, ackWaitMs } = options;
+    this.#connector = new Connector({
+      ...options,
+      onEntry: (entry) => this.#take(entry),
+      onOpen: (link) => this.#inBackground(this.#syncFirst(link)),
+      track: async (work) => await this.#track(work),
+    });
+    this.#syncer = new Syncer({
+      device: this.name,
+      history: options.history,
+      inbox: this.#inbox,
+      random,
+      onEntry: (entry) => this.#take(entry),
+      onEnd: () => this.#acknowledger.afterNews(),
+    });
+    this.#acknowledger = new Acknowledger({
+      inbox: this.#inbox,
+      isOnline: () => this.isOnline,
+      waitMs: () =>
+        ackWaitMs !== undefined ? random() * ackWaitMs : random() < 0.5 ? random() * 10 : random() * 150,
+      ask: async (acks, onAcked) => await this.#track(this.#askAck(acks, onAcked)),
+    });
   }
 
   get isOnline(): boolean {
-    return this.#link !== undefined;
+    return this.#connector.link !== undefined;
   }
 
-  /** Open connections; more than one only for a moment, [CON5]. */
   get openLinks(): number {
-    return [...this.#links].filter(({ isOpen }) => isOpen).length;
+    return this.#connector.openLinks;
   }
 
   /** True when the connection that it has was synced to the end and nothing of its own is under way. */
   get isSettled(): boolean {
-    if (!this.#wanted) return this.openLinks === 0;
-    const link = this.#link;
-    const isBusy = this.#underWay.size > 0 || this.#ackTimer !== undefined || this.#gapTimer !== undefined;
+    const { isWanted, link } = this.#connector;
+    if (!isWanted) return this.openLinks === 0;
+    const isBusy = this.#underWay.size > 0 || this.#acknowledger.isAboutTo || this.#gapTimer !== undefined;
     return link !== undefined && this.#synced.has(link) && !isBusy && this.openLinks === 1;
   }
 
   /** For whoever wonders what it waits for. */
   get state(): string {
-    const link = this.#link;
+    const { isWanted, link } = this.#connector;
     const parts = [
       this.name,
-      this.#wanted ? "wants to be online" : "wants to be away",
+      isWanted ? "wants to be online" : "wants to be away",
       `${this.openLinks} links`,
       link === undefined ? "offline" : this.#synced.has(link) ? "synced" : "not synced",
       `${this.#underWay.size} under way`,
-      this.#ackTimer === undefined ? "" : "about to acknowledge",
+      this.#acknowledger.isAboutTo ? "about to acknowledge" : "",
       this.#gapTimer === undefined ? "" : "about to heal a gap",
     ];
     return parts.filter((part) => part !== "").join(", ");
   }
 
-  /** Up to where it has everything of a chat. */
-  upTo(chatId: string): number {
-    const have = this.#chats.get(chatId);
-    let seq = 0;
-    while (have?.has(seq + 1) === true) seq += 1;
-    return seq;
+  /** The seqs that it has of a chat. */
+  seqs(chatId: string): number[] {
+    return this.#inbox.seqs(chatId);
   }
 
-  seqs(chatId: string): number[] {
-    return [...(this.#chats.get(chatId)?.keys() ?? [])].sort((a, b) => a - b);
+  /** The messages of others that it has, and those of its user's other devices. */
+  messages(): SeenMessage[] {
+    return this.#inbox.messages();
   }
 
   /** Connects, and again whenever the connection is lost, and syncs each time. */
   goOnline(): void {
-    this.#wanted = true;
-    if (this.#isConnecting) return;
-    this.#isConnecting = true;
-    this.#inBackground(
-      this.#reconnect().finally(() => {
-        this.#isConnecting = false;
-        if (this.#wanted && !this.isOnline) this.goOnline();
-      }),
-    );
+    this.#connector.goOnline();
   }
 
   /** Leaves; `broken` as a phone in a tunnel does. */
   goOffline(broken: boolean): void {
-    this.#wanted = false;
     clearTimeout(this.#gapTimer);
     this.#gapTimer = undefined;
-    for (const link of this.#links) {
-      if (broken) link.vanish();
-      else link.close();
-    }
+    this.#connector.goOffline(broken);
   }
 
   /** Breaks its sockets, and comes back. */
   stumble(): void {
-    for (const link of this.#links) link.vanish();
+    this.#connector.stumble();
   }
 
   /** Connects once more while the other connection still lives. */
   async connectTwice(): Promise<void> {
-    if (this.#wanted) await this.#track(this.#connectOnce());
+    if (this.#connector.isWanted) await this.#track(this.#connector.connectOnce());
   }
 
   compose(chatId: string, text: string, knowsTip: boolean): Message {
-    const known = Math.max(0, ...this.seqs(chatId));
+    const known = this.#inbox.highest(chatId);
     return { chatId, clientMessageId: randomUUID(), text, ...(knowsTip && { after: known }) };
   }
 
@@ -158,7 +172,7 @@ export class Device {
         fields,
         (reply) => {
           if (reply.status !== "SUCCESS") return;
-          const { seq, messageId, sentAt } = reply as unknown as SeenEntry;
+          const { seq, messageId, sentAt } = reply as unknown as SeenMessage;
           const clock = this.#options.clock();
           this.#history.add(this.name, {
             type: "sent",
@@ -177,12 +191,39 @@ export class Device {
     });
   }
 
+  /**
+   * Any other request, asked until it is answered with a SUCCESS or a failure that asking again cannot mend. The seq
+   * of a change is known from its reply.
+   */
+  async request(command: string, fields: Fields): Promise<Outcome | undefined> {
+    const act = (acts += 1);
+    return await this.#untilAnswered(`${command} ${JSON.stringify(fields)}`, async (link) => {
+      const requestId = randomUUID();
+      this.#history.add(this.name, { type: "asked", command, fields, requestId, act });
+      return await link.ask(
+        command,
+        fields,
+        (reply) => {
+          if (reply.status !== "SUCCESS") return;
+          this.#history.add(this.name, { type: "done", command, fields, requestId, act, reply });
+          const { chatId, seq } = reply;
+          if (changes.has(command) && typeof chatId === "string" && typeof seq === "number")
+            this.#own(chatId, seq);
+          // The device that makes a group has its first entry from the reply.
+          if (command === "createChat" && fields["name"] !== undefined && typeof chatId === "string")
+            this.#own(chatId, 1);
+        },
+        requestId,
+      );
+    });
+  }
+
   /** A whole sync, page by page, begun again until one ends. */
   async sync(limit?: number): Promise<readonly SeenEntry[]> {
     const started = performance.now();
     while (performance.now() - started < giveUpMs) {
-      const link = this.#link;
-      const events = link && (await this.#track(this.#syncOver(link, limit)));
+      const { link } = this.#connector;
+      const events = link && (await this.#track(this.#syncer.over(link, limit)));
       if (events !== undefined) return events;
       await pause(30);
     }
@@ -192,162 +233,60 @@ export class Device {
 
   /** Acknowledges everything before the first gap of each chat; resolves when it was answered. */
   async acknowledgeAll(): Promise<void> {
-    const acks = this.#acknowledgeable();
-    if (acks.length > 0) await this.#acknowledge(acks);
+    await this.#acknowledger.all();
   }
 
-  /** Repeats an acknowledgement that is lower than what was acknowledged: it has no effect, [DLV2]. */
   async acknowledgeLower(chatId: string): Promise<void> {
-    const highest = this.#acking.get(chatId) ?? 0;
-    if (highest > 1) await this.#acknowledge([{ chatId, seq: Math.ceil(highest / 2) }]);
+    await this.#acknowledger.lower(chatId);
+  }
+
+  /** At rest, after a sync to its end: what that did not bring is not for this device. */
+  closeGaps(): void {
+    this.#inbox.close(this.#inbox.seen(), Number.MAX_SAFE_INTEGER);
   }
 
   /** A request that only asks; undefined when it was never answered with a SUCCESS. */
-  async query(command: string, fields: object): Promise<Readonly<Record<string, unknown>> | undefined> {
-    const outcome = await this.#untilAnswered(command, async (link) => await link.ask(command, fields));
+  async query(command: string, fields: Fields): Promise<Fields | undefined> {
+    const outcome = await this.request(command, fields);
     return outcome?.type === "reply" && outcome.reply.status === "SUCCESS" ? outcome.reply : undefined;
   }
 
   /** For good. */
   stop(): void {
     this.goOffline(false);
-    clearTimeout(this.#ackTimer);
+    this.#acknowledger.stop();
   }
 
-  get #link(): Link | undefined {
-    return [...this.#links].findLast(({ isOpen }) => isOpen);
-  }
-
-  async #reconnect(): Promise<void> {
-    const started = performance.now();
-    while (this.#wanted && !this.isOnline) {
-      await this.#connectOnce();
-      if (this.isOnline || !this.#wanted) return;
-      if (performance.now() - started > giveUpMs) {
-        this.#history.add(this.name, { type: "gaveUp", what: "connecting" });
-        return;
-      }
-      await pause(20 + this.#options.random() * 60);
-    }
-  }
-
-  async #connectOnce(): Promise<void> {
-    const { url, history, token } = this.#options;
-    const link = await Link.open(
-      { url: `${url}?deviceId=${this.deviceId}`, token: await token(), device: this.name, history },
-      (entry) => this.#take(entry),
-      (ended) => {
-        this.#links.delete(ended);
-        if (this.#wanted && !this.isOnline) this.goOnline();
-      },
-    );
-    if (link === undefined || !link.isOpen) return;
-    this.#links.add(link);
-    if (!this.#wanted) link.close();
-    else this.#inBackground(this.#syncFirst(link));
-  }
-
-  /** Syncs over this very link until that succeeds or the link is gone. */
   async #syncFirst(link: Link): Promise<void> {
-    const limit = this.#options.random() < 0.3 ? 1 + Math.floor(this.#options.random() * 6) : undefined;
-    const started = performance.now();
-    while (link.isOpen) {
-      if ((await this.#syncOver(link, limit)) !== undefined) {
-        this.#synced.add(link);
-        return;
-      }
-      if (performance.now() - started > giveUpMs) {
-        this.#history.add(this.name, { type: "gaveUp", what: "first sync" });
-        return;
-      }
-      await pause(30);
-    }
-  }
-
-  /** Undefined when it did not come to its end. */
-  async #syncOver(link: Link, limit: number | undefined): Promise<readonly SeenEntry[] | undefined> {
-    const sync = (syncs += 1);
-    this.#history.add(this.name, { type: "syncAsked", link: link.number, sync });
-    const events: SeenEntry[] = [];
-    for (let cursor: unknown; ;) {
-      const asked = await link.ask("sync", {
-        ...(limit !== undefined && { limit }),
-        ...(cursor !== undefined && { cursor }),
-      });
-      if (asked.type === "unknown") return undefined;
-      const { reply } = asked;
-      if (reply.status === "FAILURE") {
-        // Another connection of this device is the one: this one is of no use.
-        if (reply.error?.code === "conflict") link.close();
-        return undefined;
-      }
-      const page = reply["events"] as readonly SeenEntry[];
-      const complete = reply["complete"] === true;
-      const asOf = Number(reply["asOf"]);
-      this.#history.add(this.name, { type: "syncPage", sync, events: page, complete, asOf });
-      for (const entry of page) this.#take(entry);
-      events.push(...page);
-      if (complete) return events;
-      cursor = reply["next"];
-    }
+    if (await this.#syncer.first(link)) this.#synced.add(link);
   }
 
   #take(entry: SeenEntry): void {
-    const have = this.#chats.get(entry.chatId) ?? new Map<number, SeenEntry | "own">();
-    this.#chats.set(entry.chatId, have);
-    if (have.has(entry.seq)) return;
-    have.set(entry.seq, entry);
-    this.#afterNews();
+    if (this.#inbox.take(entry)) this.#afterNews();
   }
 
   #own(chatId: string, seq: number): void {
-    const have = this.#chats.get(chatId) ?? new Map<number, SeenEntry | "own">();
-    this.#chats.set(chatId, have);
-    have.set(seq, "own");
+    this.#inbox.own(chatId, seq);
     this.#afterNews();
   }
 
   #afterNews(): void {
-    const { random } = this.#options;
-    this.#ackTimer ??= setTimeout(
-      () => {
-        this.#ackTimer = undefined;
-        this.#acknowledgeSome();
-      },
-      random() < 0.5 ? random() * 10 : random() * 150,
-    );
-    const hasGap = [...this.#chats].some(([chatId, have]) => have.size > this.upTo(chatId));
-    if (!hasGap || !this.healsGaps) return;
+    this.#acknowledger.afterNews();
+    this.#lookAtGaps(gapPatienceMs);
+  }
+
+  #lookAtGaps(waitMs: number): void {
+    if (!this.#inbox.hasGap || !this.healsGaps) return;
     this.#gapTimer ??= setTimeout(() => {
       this.#gapTimer = undefined;
-      const link = this.#link;
-      const stillThere = [...this.#chats].some(([chatId, have]) => have.size > this.upTo(chatId));
-      if (link !== undefined && stillThere && this.healsGaps)
-        this.#inBackground(this.#syncOver(link, undefined));
-    }, gapPatienceMs);
+      const { link } = this.#connector;
+      if (link === undefined || !this.#inbox.hasGap || !this.healsGaps) return;
+      this.#inBackground(this.#syncer.over(link, undefined).finally(() => this.#lookAtGaps(gapAgainMs)));
+    }, waitMs);
   }
 
-  /** Two at most at once: while the server is slow, what comes meanwhile goes with the next one. */
-  #acknowledgeSome(): void {
-    const acks = this.#acknowledgeable();
-    if (acks.length === 0 || !this.isOnline || this.#acksUnderWay >= 2) return;
-    this.#acksUnderWay += 1;
-    const done = () => {
-      this.#acksUnderWay -= 1;
-      this.#acknowledgeSome();
-    };
-    this.#inBackground(this.#acknowledge(acks).finally(done));
-  }
-
-  #acknowledgeable(): Acknowledgement[] {
-    return [...this.#chats.keys()]
-      .map((chatId) => ({ chatId, seq: this.upTo(chatId) }))
-      .filter(({ chatId, seq }) => seq > (this.#acking.get(chatId) ?? 0));
-  }
-
-  async #acknowledge(acks: readonly Acknowledgement[]): Promise<void> {
-    for (const { chatId, seq } of acks)
-      this.#acking.set(chatId, Math.max(seq, this.#acking.get(chatId) ?? 0));
+  /** False when it went offline before there was an answer. */
+  async #askAck(acks: readonly Acknowledgement[], onAcked: () => void): Promise<boolean> {
     const outcome = await this.#untilAnswered("ack", async (link) => {
       const requestId = randomUUID();
       this.#history.add(this.name, { type: "ackAsked", acks, requestId });
@@ -357,15 +296,12 @@ export class Device {
         (reply) => {
           if (reply.status !== "SUCCESS") return;
           this.#history.add(this.name, { type: "acked", acks, requestId });
-          for (const { chatId, seq } of acks)
-            this.#acked.set(chatId, Math.max(seq, this.#acked.get(chatId) ?? 0));
+          onAcked();
         },
         requestId,
       );
     });
-    // It went offline before there was an answer: it asks again when it is back.
-    if (outcome === undefined)
-      for (const { chatId } of acks) this.#acking.set(chatId, this.#acked.get(chatId) ?? 0);
+    return outcome !== undefined;
   }
 
   /** Asks over whatever connection there is, until there is a SUCCESS or a failure that asking again cannot mend. */
@@ -374,14 +310,14 @@ export class Device {
       (async () => {
         const started = performance.now();
         while (performance.now() - started < giveUpMs) {
-          const link = this.#link;
+          const { link } = this.#connector;
           const outcome: Outcome = link === undefined ? { type: "unknown" } : await ask(link);
           if (outcome.type === "reply") {
             const { status, error } = outcome.reply;
             if (status === "SUCCESS" || error?.retryable !== true) return outcome;
             await pause(Math.min(error.retryAfterMs ?? 50, 200) * this.#options.random());
           } else {
-            if (!this.#wanted) return undefined;
+            if (!this.#connector.isWanted) return undefined;
             await pause(10 + this.#options.random() * 40);
           }
         }

@@ -2,18 +2,27 @@
 import type { JsonObject, JsonValue } from "../../../local/contracts.ts";
 import type { Platform } from "../../../local/platform.ts";
 
-/** An entry as it lies in the log. */
-export interface StoredEntry {
+interface StoredBase {
   readonly chatId: string;
   readonly seq: number;
-  readonly kind: string;
-  readonly messageId: string;
-  readonly clientMessageId: string;
   readonly userId: string;
   readonly deviceId: string;
-  readonly text: string;
   readonly sentAt: number;
 }
+
+export interface StoredMessage extends StoredBase {
+  readonly kind: "message";
+  readonly messageId: string;
+  readonly clientMessageId: string;
+  readonly text: string;
+}
+
+export interface StoredChange extends StoredBase {
+  readonly kind: "change";
+}
+
+/** An entry as it lies in the log. */
+export type StoredEntry = StoredMessage | StoredChange;
 
 /** One change of one item: its number before and after; absent where the item was. */
 export interface Change {
@@ -29,7 +38,7 @@ export interface Changes {
   /** `lastSeq` of a chat's head. */
   readonly heads: readonly Change[];
   /** Entries of the log that were changed or removed after they were stored. */
-  readonly rewritten: readonly string[];
+  readonly rewritten: readonly { readonly event: string; readonly chatId: string; readonly seq: number }[];
 }
 
 type Item = Readonly<Record<string, unknown>>;
@@ -107,7 +116,7 @@ export class Witness {
     const heads = this.#since(this.#names.chats).map((record) => changeOf(record, "lastSeq"));
     const rewritten = this.#since(this.#names.messages)
       .filter(({ event, key }) => event !== "INSERT" && !String(key["chatId"]).startsWith("floor#"))
-      .map(({ event, key }) => `${event} ${String(key["chatId"])} ${String(key["seq"])}`);
+      .map(({ event, key }) => ({ event, chatId: String(key["chatId"]), seq: numberOf(key["seq"]) }));
     return { cursors, heads, rewritten };
   }
 

@@ -1,21 +1,47 @@
 /** What clients saw, in the order in which they saw it: the evidence that the checker judges by. */
 
-/** An entry as clients see it: pushed, synced, or in the history. */
-export interface SeenEntry {
+interface SeenBase {
   readonly chatId: string;
   readonly seq: number;
-  readonly messageId: string;
-  readonly clientMessageId: string;
+  /** Who sent it, or whose change it is. */
   readonly userId: string;
-  readonly deviceId: string;
-  readonly message: string;
   readonly sentAt: number;
 }
+
+/** A message as clients see it: pushed, synced, or in the history. */
+export interface SeenMessage extends SeenBase {
+  readonly command: "newMessage";
+  readonly messageId: string;
+  readonly clientMessageId: string;
+  readonly deviceId: string;
+  readonly message: string;
+  readonly editedAt?: number;
+  readonly deletedAt?: number;
+  readonly reactions?: readonly { readonly userId: string; readonly emoji: string }[];
+}
+
+/** A change of a chat, by what its entry says. */
+export interface SeenChange extends SeenBase {
+  readonly command: "chatUpdate";
+  readonly change: {
+    readonly type: string;
+    readonly name?: string;
+    readonly target?: number;
+    readonly message?: string | null;
+    readonly emoji?: string | null;
+  };
+  readonly participants: readonly string[];
+}
+
+export type SeenEntry = SeenMessage | SeenChange;
 
 export interface Acknowledgement {
   readonly chatId: string;
   readonly seq: number;
 }
+
+/** The fields of a request, and of a reply beside those that every reply has. */
+export type Fields = Readonly<Record<string, unknown>>;
 
 /** `device` is `user/deviceId`; `link` numbers the connections of all devices. */
 type Happening =
@@ -40,7 +66,26 @@ type Happening =
       /** The platform's clock when the answer came. */
       readonly clock: number;
     }
+  /** A request other than those that have happenings of their own: `act` is what its repetitions share. */
+  | {
+      readonly type: "asked";
+      readonly command: string;
+      readonly fields: Fields;
+      readonly requestId: string;
+      readonly act: number;
+    }
+  /** Its SUCCESS. */
+  | {
+      readonly type: "done";
+      readonly command: string;
+      readonly fields: Fields;
+      readonly requestId: string;
+      readonly act: number;
+      readonly reply: Fields;
+    }
   | { readonly type: "pushed"; readonly link: number; readonly entry: SeenEntry }
+  /** An event that is no entry: a receipt, a reading, typing. */
+  | { readonly type: "told"; readonly link: number; readonly frame: Fields }
   | { readonly type: "syncAsked"; readonly link: number; readonly sync: number }
   | {
       readonly type: "syncPage";
@@ -61,6 +106,7 @@ type Happening =
   | {
       readonly type: "failed";
       readonly command: string;
+      readonly requestId: string;
       readonly code: string;
       readonly message: string;
       readonly retryable: boolean;
@@ -72,6 +118,8 @@ type Happening =
 /** `at` is on the monotonic clock of the clients' process, in milliseconds. */
 export type HistoryEvent = Happening & { readonly device: string; readonly at: number };
 
+export type EventOf<T extends HistoryEvent["type"]> = Extract<HistoryEvent, { readonly type: T }>;
+
 export class History {
   readonly events: HistoryEvent[] = [];
 
@@ -79,7 +127,9 @@ export class History {
     this.events.push({ ...happening, device, at: performance.now() });
   }
 
-  of<T extends HistoryEvent["type"]>(type: T): Extract<HistoryEvent, { type: T }>[] {
-    return this.events.filter((event): event is Extract<HistoryEvent, { type: T }> => event.type === type);
+  of<T extends HistoryEvent["type"]>(type: T): EventOf<T>[] {
+    return this.events.filter((event): event is EventOf<T> => event.type === type);
   }
 }
+
+export const userOf = (device: string): string => device.split("/")[0] ?? "";

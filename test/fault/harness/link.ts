@@ -1,7 +1,7 @@
 /** One connection of a device: a plain WebSocket, requests with their replies, and everything that came recorded. */
 import { randomUUID } from "node:crypto";
 import WebSocket from "ws";
-import type { History, SeenEntry } from "./history.ts";
+import type { Fields, History, SeenEntry } from "./history.ts";
 
 export interface Reply {
   readonly [field: string]: unknown;
@@ -25,6 +25,9 @@ interface Asked {
 
 /** How long a client waits for an answer before it asks again. On a busy machine, less makes a flood of repetitions. */
 const patienceMs = 8_000;
+
+/** [DLV7] Events that are no entries. */
+const ephemeral = new Set(["chatState", "chatRead", "receipt", "receipts", "presence", "typing"]);
 
 let links = 0;
 
@@ -118,9 +121,9 @@ export class Link {
   }
 
   #receive(text: string): void {
-    const frame = JSON.parse(text) as Readonly<Record<string, unknown>>;
+    const frame = JSON.parse(text) as Fields;
     const { command, requestId } = frame;
-    if (command === "newMessage") {
+    if (command === "newMessage" || command === "chatUpdate") {
       const entry = frame as unknown as SeenEntry;
       this.#history.add(this.#device, { type: "pushed", link: this.number, entry });
       this.#onEntry(entry);
@@ -137,13 +140,24 @@ export class Link {
       });
       if (reply.error !== undefined) {
         const { code, message, retryable } = reply.error;
-        this.#history.add(this.#device, { type: "failed", command: asked.command, code, message, retryable });
+        this.#history.add(this.#device, {
+          type: "failed",
+          command: asked.command,
+          requestId: String(requestId),
+          code,
+          message,
+          retryable,
+        });
       }
       asked.onReply(reply);
       asked.settle({ type: "reply", reply });
       return;
     }
     if (command === "closing") return;
+    if (ephemeral.has(String(command))) {
+      this.#history.add(this.#device, { type: "told", link: this.number, frame });
+      return;
+    }
     // The gateway's own words name no request of the client: any that is open may be meant.
     if (typeof frame["message"] === "string" && frame["connectionId"] !== undefined) {
       for (const { settle } of this.#asked.values()) settle({ type: "unknown" });
