@@ -44,6 +44,8 @@ export class ChatLog extends Construct {
       stage,
       partitionKey: chatId,
       sortKey: participantId,
+      // What of a member's marks rose, from where to where: receipts.ts.
+      stream: StreamViewType.NEW_AND_OLD_IMAGES,
     });
     this.participants.addGlobalSecondaryIndex({
       indexName: byParticipant,
@@ -52,7 +54,17 @@ export class ChatLog extends Construct {
       // What lists and sync need of a membership: what the user pins is above the rest. No watermark is among
       // them: each change of one would be written a second time, to the index.
       projectionType: ProjectionType.INCLUDE,
-      nonKeyAttributes: ["type", "peerId", "joinedSeq", "joinedAt", "leftSeq", "pinned"],
+      nonKeyAttributes: [
+        "type",
+        "peerId",
+        "joinedSeq",
+        "joinedAt",
+        "leftSeq",
+        "leftAt",
+        "earlier",
+        "expires",
+        "pinned",
+      ],
     });
 
     const environment = {
@@ -69,7 +81,7 @@ export class ChatLog extends Construct {
       environment: { ...withMessages, ...retention(stage) },
     });
     grantTable(this.createChat, this.chats, "GetItem", "PutItem", "UpdateItem");
-    grantTable(this.createChat, this.participants, "PutItem", "Query");
+    grantTable(this.createChat, this.participants, "PutItem");
     // A group begins with an entry of its log.
     grantTable(this.createChat, this.messages, "PutItem");
 
@@ -80,9 +92,9 @@ export class ChatLog extends Construct {
       timeout: Duration.seconds(20),
       environment: withMessages,
     });
-    grantTable(this.readChats, this.messages, "Query");
+    grantTable(this.readChats, this.messages, "BatchGetItem", "Query");
     grantTable(this.readChats, this.chats, "BatchGetItem", "GetItem");
-    grantTable(this.readChats, this.participants, "BatchGetItem", "GetItem", "Query");
+    grantTable(this.readChats, this.participants, "BatchGetItem", "GetItem");
     grantIndexQuery(this.readChats, this.participants, byParticipant);
   }
 }

@@ -95,13 +95,13 @@ export class Delivery extends Construct {
       description: "Turns new entries of larger chats into delivery jobs",
       timeout: Duration.seconds(30),
       environment: {
-        PARTICIPANTS_TABLE: chatLog.participants.tableName,
+        CHATS_TABLE: chatLog.chats.tableName,
         CLIENTS_TABLE: clients.tableName,
         DELIVERY_QUEUE_URL: this.jobs.queue.queueUrl,
         RETRIES_QUEUE_URL: this.retries.queue.queueUrl,
       },
     });
-    grantTable(fanOut, chatLog.participants, "Query");
+    grantTable(fanOut, chatLog.chats, "GetItem");
     grantTable(fanOut, clients, "Query");
     grantSend(fanOut, this.jobs.queue);
     grantSend(fanOut, this.retries.queue);
@@ -118,7 +118,6 @@ export class Delivery extends Construct {
       environment: {
         MESSAGES_TABLE: chatLog.messages.tableName,
         CHATS_TABLE: chatLog.chats.tableName,
-        PARTICIPANTS_TABLE: chatLog.participants.tableName,
         CLIENTS_TABLE: clients.tableName,
         INBOX_TABLE: inbox.tableName,
         DELIVERY_QUEUE_URL: this.jobs.queue.queueUrl,
@@ -127,7 +126,6 @@ export class Delivery extends Construct {
     });
     grantTable(safetyNet, chatLog.messages, "Query");
     grantTable(safetyNet, chatLog.chats, "GetItem", "UpdateItem");
-    grantTable(safetyNet, chatLog.participants, "Query");
     grantTable(safetyNet, clients, "Query");
     grantTable(safetyNet, inbox, "BatchGetItem");
     grantSend(safetyNet, this.jobs.queue);
@@ -152,14 +150,12 @@ export class Delivery extends Construct {
       environment: {
         MESSAGES_TABLE: chatLog.messages.tableName,
         CHATS_TABLE: chatLog.chats.tableName,
-        PARTICIPANTS_TABLE: chatLog.participants.tableName,
         CLIENTS_TABLE: clients.tableName,
         DELIVERY_QUEUE_URL: this.jobs.queue.queueUrl,
       },
     });
     grantTable(retryEntries, chatLog.messages, "BatchGetItem", "Query");
     grantTable(retryEntries, chatLog.chats, "GetItem", "UpdateItem");
-    grantTable(retryEntries, chatLog.participants, "Query");
     grantTable(retryEntries, clients, "Query");
     grantSend(retryEntries, this.jobs.queue);
     retries.workedOnBy(retryEntries, { maxConcurrency: 5 });

@@ -60,7 +60,7 @@ export class Sending extends Construct {
     });
     grantTable(sendMessage, chatLog.messages, "PutItem", "Query");
     grantTable(sendMessage, chatLog.chats, "GetItem");
-    grantTable(sendMessage, chatLog.participants, "GetItem", "Query");
+    grantTable(sendMessage, chatLog.participants, "GetItem");
     // The bucket of the send rate, and connections that turn out to be gone.
     grantTable(sendMessage, clients, "PutItem", "Query", "UpdateItem");
     grantSend(sendMessage, this.appends.queue);
@@ -74,11 +74,15 @@ export class Sending extends Construct {
       timeout,
       environment: {
         MESSAGES_TABLE: chatLog.messages.tableName,
+        CHATS_TABLE: chatLog.chats.tableName,
+        PARTICIPANTS_TABLE: chatLog.participants.tableName,
         CALLBACK_URL: api.callbackUrl,
         ...retention(stage),
       },
     });
     grantTable(appendBatch, chatLog.messages, "PutItem", "Query");
+    grantTable(appendBatch, chatLog.chats, "GetItem");
+    grantTable(appendBatch, chatLog.participants, "GetItem");
     api.grantConnections(appendBatch, "POST");
     this.appends.workedOnBy(appendBatch, { maxConcurrency: 100 });
     alarmOnErrors(appendBatch, "Invocations of the combined append failed; SQS repeats them.", alarmTopic);

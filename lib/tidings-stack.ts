@@ -3,6 +3,7 @@ import { CfnOutput, CfnParameter, Duration, Stack } from "aws-cdk-lib";
 import { type ITopic, Topic } from "aws-cdk-lib/aws-sns";
 import type { Construct } from "constructs";
 import { ChatFunction } from "./chat-function.ts";
+import { ChatChanges } from "./chat-changes.ts";
 import { ChatLog } from "./chat-log.ts";
 import { ChatState } from "./chat-state.ts";
 import type { StageConfig } from "./config.ts";
@@ -11,7 +12,10 @@ import { Delivery } from "./delivery.ts";
 import { Devices } from "./devices.ts";
 import { Inbox } from "./inbox.ts";
 import { Media } from "./media.ts";
+import { Presence } from "./presence.ts";
+import { Receipts } from "./receipts.ts";
 import { Sending } from "./sending.ts";
+import { Typing } from "./typing.ts";
 import { ChatWebSocketApi } from "./web-socket-api.ts";
 
 export interface TidingsStackProps {
@@ -43,13 +47,17 @@ export class TidingsStack extends Stack {
       inbox,
       alarmTopic,
     });
-    const devices = new Devices(this, "Devices", { stage, api, clients, inbox, alarmTopic });
+    const receipts = new Receipts(this, "Receipts", { stage, api, chatLog, clients, inbox, alarmTopic });
+    const devices = new Devices(this, "Devices", { stage, api, chatLog, clients, inbox, alarmTopic });
+    new Presence(this, "Presence", { stage, api, chatLog, clients });
+    new Typing(this, "Typing", { stage, api, chatLog, clients, alarmTopic });
     const media = new Media(this, "Media", { stage });
 
     api.addCommand("createChat", chatLog.createChat);
     api.addCommand("listChats", chatLog.readChats);
     api.addCommand("getChat", chatLog.readChats);
     api.addCommand("getHistory", chatLog.readChats);
+    new ChatChanges(this, "ChatChanges", { stage, api, chatLog, clients });
     new ChatState(this, "ChatState", { stage, api, chatLog, clients });
     api.addFixedAnswer("ping", '{"command":"pong"}');
     const unknownCommand = new ChatFunction(this, "UnknownCommand", {
@@ -99,6 +107,8 @@ export class TidingsStack extends Stack {
       devices.changeFailures.queueUrl,
       "Records of the devices' stream that failed",
     );
+    // Not among the queues that a redrive works on: the next ack mends what failed.
+    this.#output("DeliveredMarkFailuresUrl", receipts.failures.queueUrl, "Acks whose marks were not raised");
   }
 
   /** What differs from one deployment of a stage to the next, so that the same template runs anywhere. */

@@ -115,14 +115,6 @@ export interface ChatStateFrame {
   readonly pinned: boolean;
 }
 
-/** [RCP1] Ephemeral: another device of the user read a chat up to here. */
-export interface ChatReadFrame {
-  readonly command: "chatRead";
-  readonly chatId: string;
-  readonly readSeq: number;
-  readonly unread: number;
-}
-
 /**
  * [RCP2] Up to where a member's devices have a chat's messages, and up to where it has read them. `readSeq` is null
  * where it is not shown ([RCP3]).
@@ -133,14 +125,17 @@ export interface ReceiptFrame {
   readonly userId: string;
   readonly deliveredSeq: number;
   readonly readSeq: number | null;
+  /** When the last of it was. */
   readonly at: number;
+  /** [LST3] To the user's own other devices alone, when one of them has read: messages of others behind it. */
+  readonly unread?: number;
 }
 
 /** [RCP2] The receipts of several members of a large group at once. */
 export interface ReceiptsFrame {
   readonly command: "receipts";
   readonly chatId: string;
-  readonly receipts: readonly Omit<ReceiptFrame, "command" | "chatId">[];
+  readonly receipts: readonly Omit<ReceiptFrame, "command" | "chatId" | "unread">[];
 }
 
 /** [PRS1] Ephemeral: a watched user came or went. */
@@ -222,8 +217,8 @@ export interface ChatListRow {
   readonly type: ChatType;
   readonly name: string | null;
   readonly otherUserId?: string;
-  /** [CHT6] False in a group that the user has left, or was removed from. */
-  readonly isMember: boolean;
+  /** [CHT6] Of a group that the user has left, or was removed from. */
+  readonly isMember?: false;
   readonly lastSeq: number;
   readonly lastMessage: {
     readonly seq: number;
@@ -235,6 +230,8 @@ export interface ChatListRow {
   } | null;
   readonly unread: number;
   readonly readSeq: number;
+  /** [RCP1] Of a direct chat in which the user has written: the other's marks, as getChat shows them. */
+  readonly receipt?: { readonly deliveredSeq: number; readonly readSeq: number | null };
   readonly muted: boolean;
   readonly archived: boolean;
   readonly pinned: boolean;
@@ -261,7 +258,7 @@ export interface ReplyFields {
   getHistory: { readonly entries: readonly EntryFrame[]; readonly complete: boolean };
   listChats: { readonly chats: readonly ChatListRow[]; readonly next?: string };
   setChatState: Omit<ChatStateFrame, "command">;
-  markRead: Omit<ChatReadFrame, "command">;
+  markRead: { readonly chatId: string; readonly readSeq: number; readonly unread: number };
   modifyChatParticipants: Changed;
   updateChat: Changed;
   deleteMessage: Changed;

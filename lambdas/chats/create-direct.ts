@@ -1,8 +1,8 @@
 /** [CHT1] THE direct chat of two users: its id follows from the two, so both sides find the same one. */
 import { failure, type Outcome, success } from "../../protocol/errors.ts";
 import type { ChatView, ReplyFields } from "../../protocol/frames.ts";
-import type { Chat, DirectChat } from "../stores/chats.ts";
-import { emptyHead } from "../stores/chats.ts";
+import type { Chat, DirectChat } from "../stores/chat-items.ts";
+import { emptyHead } from "../stores/chat-items.ts";
 import type { Membership } from "../stores/participants.ts";
 import { directChatId } from "./chat-id.ts";
 
@@ -45,7 +45,6 @@ const membership = (chat: DirectChat, participantId: string, peerId: string): Me
   participantId,
   type: chat.type,
   peerId,
-  role: "member",
   joinedSeq: 1,
   joinedAt: chat.createdAt,
   readSeq: 0,
@@ -53,6 +52,7 @@ const membership = (chat: DirectChat, participantId: string, peerId: string): Me
   muted: false,
   archived: false,
   pinned: false,
+  expires: false,
 });
 
 function view(chat: Chat): ChatView {

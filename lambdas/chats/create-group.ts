@@ -18,9 +18,10 @@ import type { ReplyFields } from "../../protocol/frames.ts";
 import { limits } from "../../protocol/limits.ts";
 import { chunks } from "../chunks.ts";
 import type { ChangeEntry } from "../log/entry.ts";
-import { type Chat, emptyHead, type GroupChat, isMade } from "../stores/chats.ts";
+import { type Chat, emptyHead, type GroupChat, isMade } from "../stores/chat-items.ts";
 import type { DeviceKey } from "../stores/inbox.ts";
 import type { Membership } from "../stores/participants.ts";
+import type { SharedState } from "../stores/shared-state.ts";
 import { groupChatId } from "./chat-id.ts";
 
 export interface CreateGroupDependencies {
@@ -30,8 +31,9 @@ export interface CreateGroupDependencies {
   /** Adds a membership unless it is there. */
   readonly addMember: (membership: Membership) => Promise<void>;
   /** Stores entry 1 and ends the draft, as one. Another attempt may have done so, or be at it. */
-  readonly make: (first: ChangeEntry) => Promise<"made" | "made before" | "busy">;
-  readonly membersOf: (chatId: string) => Promise<string[]>;
+  readonly make: (first: ChangeEntry, state: SharedState) => Promise<"made" | "made before" | "busy">;
+  /** Read strongly. */
+  readonly state: (chatId: string) => Promise<SharedState | undefined>;
   readonly now: () => number;
   readonly pause: (ms: number) => Promise<void>;
   /** Milliseconds that an entry is kept; absent: forever. */
@@ -72,7 +74,7 @@ export async function createGroup(
   for (let tries = 1; !isMade(chat); tries += 1) {
     const draft = asDraft(chat);
     if (tries === 1) await addMembers(deps, draft);
-    const outcome = await deps.make(creation(deps, draft, creator));
+    const outcome = await deps.make(creation(deps, draft, creator), firstState(draft));
     if (outcome === "made") break;
     if (outcome === "busy") {
       if (tries === maxTries) return failure("unavailable", "the group is being made; send again", 500);
@@ -84,11 +86,29 @@ export async function createGroup(
     chat = now;
   }
 
-  if (chat.type !== "group") throw new Error("a group's id belongs to another chat");
-  const members = await deps.membersOf(chatId);
-  const view = { chatId, type: chat.type, name: chat.name, participants: members, createdAt: chat.createdAt };
+  const state = await deps.state(chatId);
+  if (!state) throw new Error("a group that is made has no state");
+  const view = {
+    chatId,
+    type: state.type,
+    name: state.name ?? null,
+    participants: [...state.members.keys()],
+    createdAt: chat.createdAt,
+  };
   return success({ chatId, chat: view });
 }
+
+/** [CHT2] The creator leads. */
+const firstState = ({ chatId, name, founders }: Draft): SharedState => ({
+  chatId,
+  type: "group",
+  stateSeq: 1,
+  name,
+  members: new Map(founders.map((userId, at) => [userId, { role: at === 0 ? "admin" : "member", from: 1 }])),
+  leavers: [],
+  expires: false,
+  hidden: new Map(),
+});
 
 type Draft = GroupChat & Required<Pick<GroupChat, "founders">>;
 
@@ -101,11 +121,10 @@ async function addMembers(
   deps: CreateGroupDependencies,
   { chatId, createdAt, founders }: Draft,
 ): Promise<void> {
-  const memberships = founders.map((participantId, at): Membership => ({
+  const memberships = founders.map((participantId): Membership => ({
     chatId,
     participantId,
     type: "group",
-    role: at === 0 ? "admin" : "member",
     joinedSeq: 1,
     joinedAt: createdAt,
     readSeq: 0,
@@ -113,6 +132,7 @@ async function addMembers(
     muted: false,
     archived: false,
     pinned: false,
+    expires: false,
   }));
   for (const chunk of chunks(memberships, writesAtOnce)) await Promise.all(chunk.map(deps.addMember));
 }
@@ -129,6 +149,7 @@ function creation(deps: CreateGroupDependencies, draft: Draft, { userId, deviceI
     userId,
     deviceId,
     lane: "streams",
+    stateSeq: 1,
     change: { type: "created", name, members: founders.length },
     participants: named ? founders : [],
     sentAt,

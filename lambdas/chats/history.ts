@@ -3,21 +3,30 @@ import { failure, type Outcome, success } from "../../protocol/errors.ts";
 import type { EntryFrame, ReplyFields } from "../../protocol/frames.ts";
 import { limits } from "../../protocol/limits.ts";
 import type { RequestOf } from "../../protocol/requests.ts";
+import { editedTexts } from "../log/edited-texts.ts";
 import { type Entry, isVisible, toFrame } from "../log/entry.ts";
 import { Page } from "../log/page.ts";
+import type { LogPosition } from "../stores/entry-items.ts";
 import type { Membership } from "../stores/participants.ts";
 import { isGroupId } from "./chat-id.ts";
+import { lastSeen, nextSeen, seesSeq } from "./periods.ts";
 
 export interface HistoryDependencies {
+  /** Read strongly. */
   readonly membership: (chatId: string, userId: string) => Promise<Membership | undefined>;
   readonly log: {
     readFrom(chatId: string, seq: number, limit: number): Promise<{ entries: Entry[]; more: boolean }>;
     readBack(chatId: string, below: number, limit: number): Promise<{ entries: Entry[]; more: boolean }>;
   };
+  /** The entries in these slots, those that are there. */
+  readonly entries: (slots: readonly LogPosition[]) => Promise<Entry[]>;
   /** [CHT2] False where a group's making has not come to its end. */
   readonly isMade: (chatId: string) => Promise<boolean>;
   readonly now: () => number;
 }
+
+/** Entries read at once where those that were asked for may not be seen: expired ones, as a rule. */
+const readOnEntries = 500;
 
 export async function getHistory(
   deps: HistoryDependencies,
@@ -28,29 +37,73 @@ export async function getHistory(
   if (before !== undefined && after !== undefined) {
     return failure("bad_request", "before: cannot be used together with after");
   }
-  const membership = await deps.membership(chatId, userId);
-  if (!membership) return failure("not_found", "chatId: no such chat");
-
-  const now = deps.now();
-  const sees = (entry: Entry) => entry.seq >= membership.joinedSeq && isVisible(entry, now);
+  const member = await deps.membership(chatId, userId);
+  if (!member) return failure("not_found", "chatId: no such chat");
   const forward = after !== undefined;
-  let { entries, more } = forward
-    ? await deps.log.readFrom(chatId, Math.max(after + 1, membership.joinedSeq), limit)
-    : await deps.log.readBack(chatId, before ?? Number.MAX_SAFE_INTEGER, limit);
-  // A page of nothing but expired entries would leave the client without a seq to go on from.
-  for (;;) {
-    const last = entries.at(-1);
-    if (!forward || !last || !more || entries.some(sees)) break;
-    ({ entries, more } = await deps.log.readFrom(chatId, last.seq + 1, limit));
-  }
-  if (entries.length === 0 && isGroupId(chatId) && !(await deps.isMade(chatId)))
+  const found = forward
+    ? await readOn(deps, member, after + 1, limit)
+    : await readBack(deps, member, before ?? Number.MAX_SAFE_INTEGER, limit);
+  if (found.entries.length === 0 && isGroupId(chatId) && !(await deps.isMade(chatId)))
     return failure("not_found", "chatId: no such chat");
-  const seen = entries.filter(sees);
-  // Behind an entry that may not be seen lie, backward, only others that may not be seen.
-  const goesOn = more && (forward || seen.length === entries.length);
 
+  // The log was read before: whoever was removed by then is known to be (a row and its entry are written as one).
+  const mine = (await deps.membership(chatId, userId)) ?? member;
+  const sees = (seq: number) => seesSeq(mine, seq);
+  const seen = found.entries.filter(({ seq }) => sees(seq));
+  const textAt = await editedTexts(
+    deps.entries,
+    seen.map((entry) => [entry, sees]),
+  );
   const page = new Page<EntryFrame>(limit);
-  const fitting = seen.map(toFrame).every((frame) => page.add(frame));
+  const fitting = seen.map((entry) => toFrame(entry, sees, textAt(chatId))).every((frame) => page.add(frame));
   const frames = forward ? page.items : page.items.toReversed();
-  return success({ entries: frames, complete: fitting && !goesOn });
+  return success({ entries: frames, complete: fitting && !found.more });
+}
+
+interface Found {
+  readonly entries: Entry[];
+  /** The log goes on behind them with what may be seen. */
+  readonly more: boolean;
+}
+
+/** Up to so many entries that may be seen, oldest first, from a seq on: without one, a client could not go on. */
+async function readOn(
+  { log, now }: HistoryDependencies,
+  member: Membership,
+  from: number,
+  limit: number,
+): Promise<Found> {
+  let wanted = limit;
+  for (let next = nextSeen(member, from); next !== undefined; wanted = readOnEntries) {
+    const { entries, more } = await log.readFrom(member.chatId, next, wanted);
+    const seen = entries.filter((entry) => seesSeq(member, entry.seq) && isVisible(entry, now()));
+    const last = entries.at(-1);
+    next = last && more ? nextSeen(member, last.seq + 1) : undefined;
+    if (seen.length > 0) {
+      const rest = seen.length > limit || next !== undefined;
+      return { entries: seen.slice(0, limit), more: rest };
+    }
+  }
+  return { entries: [], more: false };
+}
+
+/** Up to so many entries that may be seen, newest first, below a seq. */
+async function readBack(
+  { log, now }: HistoryDependencies,
+  member: Membership,
+  below: number,
+  limit: number,
+): Promise<Found> {
+  let wanted = limit;
+  for (let last = lastSeen(member, below - 1); last !== undefined; wanted = readOnEntries) {
+    const { entries, more } = await log.readBack(member.chatId, last + 1, wanted);
+    const seen = entries.filter((entry) => seesSeq(member, entry.seq) && isVisible(entry, now()));
+    const first = entries.at(-1);
+    last = first && more ? lastSeen(member, first.seq - 1) : undefined;
+    if (seen.length > 0) {
+      const rest = seen.length > limit || last !== undefined;
+      return { entries: seen.slice(0, limit), more: rest };
+    }
+  }
+  return { entries: [], more: false };
 }

@@ -8,12 +8,18 @@ import type { ChatListRow, ReplyFields } from "../../protocol/frames.ts";
 import { limits } from "../../protocol/limits.ts";
 import type { RequestOf } from "../../protocol/requests.ts";
 import { decodeCursor, encodeCursor } from "../commands/cursor.ts";
+import { editedTexts } from "../log/edited-texts.ts";
+import { type Entry, textFor } from "../log/entry.ts";
 import { Page } from "../log/page.ts";
-import { type Chat, isMade } from "../stores/chats.ts";
+import { type Chat, emptyHead, isMade } from "../stores/chat-items.ts";
+import { marksOfPeers, type MarksOfPeersDependencies } from "../receipts/visible-marks.ts";
+import type { LogPosition } from "../stores/entry-items.ts";
 import type { ChatOfUser, Membership } from "../stores/participants.ts";
-import { unreadOf } from "./unread.ts";
+import { lastSeen, seesNothing, seesSeq } from "./periods.ts";
+import { fold } from "./project-head.ts";
+import { type CountUnread, unreadNow } from "./unread.ts";
 
-export interface ListDependencies {
+export interface ListDependencies extends CountUnread, MarksOfPeersDependencies {
   readonly chatsOf: (
     userId: string,
     after: string | undefined,
@@ -21,6 +27,9 @@ export interface ListDependencies {
   ) => Promise<{ chats: ChatOfUser[]; more: boolean }>;
   readonly chats: (chatIds: readonly string[]) => Promise<Map<string, Chat>>;
   readonly memberships: (chatIds: readonly string[], userId: string) => Promise<Map<string, Membership>>;
+  /** The entries in these slots, those that are there. */
+  readonly entries: (slots: readonly LogPosition[]) => Promise<Entry[]>;
+  readonly now: () => number;
 }
 
 /** A place in the list: above or below the line of what is pinned, the row's time, its chat among equals. */
@@ -43,10 +52,13 @@ export async function listChats(
   const mine = await allChats(deps, userId);
   const chats = await deps.chats(mine.map(({ chatId }) => chatId));
   const sorted = mine
-    .flatMap(({ chatId, peerId, pinned, joinedAt }) => {
+    .flatMap((one) => {
+      const { chatId, peerId, pinned, joinedAt, leftAt } = one;
       const chat = chats.get(chatId);
-      if (!chat || !isMade(chat)) return [];
-      return [{ chatId, pinned, at: chat.head.lastMessage?.sentAt ?? joinedAt, chat, peerId }];
+      // [BLK1] A chat that the blocked user began is not there for the one who blocks it.
+      if (!chat || !isMade(chat) || seesNothing(one)) return [];
+      const at = leftAt ?? chat.head.lastMessage?.sentAt ?? joinedAt;
+      return [{ chatId, pinned, at, chat, peerId }];
     })
     .sort(compare);
   const rest = from ? sorted.filter((place) => compare(place, from) > 0) : sorted;
@@ -56,8 +68,32 @@ export async function listChats(
     wanted.map(({ chatId }) => chatId),
     userId,
   );
+  const lastOf = await lastMessages(
+    deps,
+    wanted.flatMap(({ chat }) => {
+      const mine = memberships.get(chat.chatId);
+      return mine ? [{ chat, mine }] : [];
+    }),
+  );
+  const receiptOf = await marksOfPeers(
+    deps,
+    userId,
+    // Who has written nothing in a chat has nothing to see the receipts of.
+    wanted.flatMap(({ chatId, peerId, chat: { head } }) =>
+      peerId !== undefined && head.sentBy.has(userId) ? [{ chatId, userId: peerId }] : [],
+    ),
+  );
+  const rows = await Promise.all(
+    wanted.map(async ({ chat, peerId }) => {
+      const mine = memberships.get(chat.chatId);
+      if (!mine) return undefined;
+      const receipt = receiptOf(chat.chatId);
+      const shown = await row(deps, chat, peerId, mine, lastOf(chat.chatId));
+      return { ...shown, ...(receipt && { receipt }) };
+    }),
+  );
   const page = new Page<ChatListRow>(limit);
-  wanted.every(({ chat, peerId }) => page.add(row(chat, peerId, memberships.get(chat.chatId), userId)));
+  rows.every((one) => one && page.add(one));
   const last = rest[page.items.length - 1];
   if (!last || rest.length === page.items.length) return success({ chats: page.items });
   const { pinned, at, chatId } = last;
@@ -74,21 +110,67 @@ async function allChats({ chatsOf }: ListDependencies, userId: string): Promise<
   return all;
 }
 
-const row = (
-  chat: Chat,
+/**
+ * [CHT6] [BLK1] [EDT6] The last message of each chat that its reader may see now: that of the head, but for one who
+ * has left the chat or blocked the other user the last one before that.
+ */
+async function lastMessages(
+  { entries, now }: ListDependencies,
+  rows: readonly { chat: Chat; mine: Membership }[],
+): Promise<(chatId: string) => ChatListRow["lastMessage"]> {
+  const before = rows.flatMap(({ chat: { chatId }, mine: { atLeave } }) =>
+    atLeave?.messageSeq === undefined ? [] : [{ chatId, seq: atLeave.messageSeq }],
+  );
+  const found = new Map((await entries(before)).map((entry) => [entry.chatId, entry]));
+  const textAt = await editedTexts(
+    entries,
+    rows.flatMap(({ chat: { chatId }, mine }) => {
+      const entry = found.get(chatId);
+      return entry ? [[entry, (seq: number) => seesSeq(mine, seq)] as const] : [];
+    }),
+  );
+  const last = new Map(
+    rows.map(({ chat, mine }) => {
+      const { chatId, head } = chat;
+      const { lastMessage } = head;
+      if (lastMessage && mine.leftSeq === undefined && lastMessage.seq >= mine.joinedSeq)
+        return [chatId, lastMessage];
+      const entry = found.get(chatId);
+      if (entry?.kind !== "message") return [chatId, undefined];
+      const text = textFor(entry, (seq) => seesSeq(mine, seq), textAt(chatId));
+      return [chatId, fold(emptyHead, { ...entry, text }).lastMessage];
+    }),
+  );
+  return (chatId) => {
+    const message = last.get(chatId);
+    if (!message || (message.visibleUntil ?? Number.POSITIVE_INFINITY) <= now()) return null;
+    const { seq, userId, preview, sentAt, deleted } = message;
+    return { seq, userId, preview, sentAt, ...(deleted && { deleted }) };
+  };
+}
+
+async function row(
+  deps: ListDependencies,
+  { chatId, type, head, ...chat }: Chat,
   peerId: string | undefined,
-  mine: Membership | undefined,
-  userId: string,
-): ChatListRow => ({
-  chatId: chat.chatId,
-  type: chat.type,
-  name: chat.type === "group" ? chat.name : null,
-  ...(peerId !== undefined && { otherUserId: peerId }),
-  lastSeq: chat.head.lastSeq,
-  lastMessage: chat.head.lastMessage ?? null,
-  unread: unreadOf(chat.head, userId, mine?.readOthers ?? 0),
-  readSeq: mine?.readSeq ?? 0,
-  muted: mine?.muted ?? false,
-  archived: mine?.archived ?? false,
-  pinned: mine?.pinned ?? false,
-});
+  mine: Membership,
+  lastMessage: ChatListRow["lastMessage"],
+): Promise<ChatListRow> {
+  const name = "name" in chat ? chat.name : null;
+  const isMember = mine.leftSeq === undefined;
+  return {
+    chatId,
+    type,
+    name: isMember ? name : (mine.atLeave?.name ?? name),
+    ...(peerId !== undefined && { otherUserId: peerId }),
+    // One who has blocked the other user is still in their chat.
+    ...(!isMember && type === "group" && { isMember }),
+    lastSeq: lastSeen(mine, head.lastSeq) ?? 0,
+    lastMessage,
+    unread: await unreadNow(deps, chatId, head, mine),
+    readSeq: mine.readSeq,
+    muted: mine.muted,
+    archived: mine.archived,
+    pinned: mine.pinned,
+  };
+}

@@ -9,14 +9,15 @@
 import { failure, type Outcome, success } from "../../protocol/errors.ts";
 import type { ReplyFields } from "../../protocol/frames.ts";
 import type { RequestOf } from "../../protocol/requests.ts";
-import { type Chat, type Head, isMade } from "../stores/chats.ts";
+import { type Chat, type Head, isMade } from "../stores/chat-items.ts";
 import type { DeviceKey } from "../stores/inbox.ts";
-import type { ReadMark } from "../stores/participants.ts";
+import type { Marks, ReadMark } from "../stores/participants.ts";
+import { periodsOf } from "./periods.ts";
 import type { TellOtherDevices } from "./tell-devices.ts";
-import { othersUpToHead, unreadOf } from "./unread.ts";
+import { type CountUnread, othersUpToHead, type Reader, unreadNow } from "./unread.ts";
 
-export interface MarkReadDependencies {
-  readonly membership: (chatId: string, userId: string) => Promise<ReadMark | undefined>;
+export interface MarkReadDependencies extends CountUnread {
+  readonly membership: (chatId: string, userId: string) => Promise<Member | undefined>;
   readonly chat: (chatId: string) => Promise<Chat | undefined>;
   /** Of the entries between two seqs, both included: how many there are, and messages of others among them. */
   readonly countBetween: (
@@ -28,7 +29,10 @@ export interface MarkReadDependencies {
   /** Raises the mark, and returns what stands; undefined to a non-member. */
   readonly raiseRead: (chatId: string, userId: string, read: ReadMark) => Promise<ReadMark | undefined>;
   readonly tellOtherDevices: TellOtherDevices;
+  readonly now: () => number;
 }
+
+type Member = Reader & Partial<Marks>;
 
 export async function markRead(
   deps: MarkReadDependencies,
@@ -40,42 +44,65 @@ export async function markRead(
   const notFound = failure("not_found", "chatId: no such chat");
   if (!mine || !chat || !isMade(chat)) return notFound;
   const { head } = chat;
-  const answer = ({ readSeq, readOthers }: ReadMark) => ({
+  const answer = async (read: ReadMark) => ({
     chatId,
-    readSeq,
-    unread: unreadOf(head, userId, readOthers),
+    readSeq: read.readSeq,
+    unread: await unreadNow(deps, chatId, head, { ...mine, ...read }),
   });
-  if (seq <= mine.readSeq) return success(answer(mine));
+  if (seq <= mine.readSeq) return success(await answer(mine));
 
-  const readOthers = await othersUpTo(deps, seq, head, mine, chatId, userId);
+  const readOthers = await othersUpTo(deps, seq, head, mine, chatId);
   if (readOthers === undefined) return failure("bad_request", "seq: is above the last of the chat");
   const read = { readSeq: seq, readOthers };
   const stands = await deps.raiseRead(chatId, userId, read);
   if (!stands) return notFound;
-  if (stands === read) await deps.tellOtherDevices(device, { command: "chatRead", ...answer(read) });
-  return success(answer(stands));
+  const answered = await answer(stands);
+  if (stands === read) {
+    // [RCP2] At once, and not by way of the marks' stream, which does not know which of its devices has read.
+    const deliveredSeq = Math.max(mine.deliveredSeq ?? 0, read.readSeq);
+    await deps.tellOtherDevices(device, {
+      command: "receipt",
+      ...answered,
+      userId,
+      deliveredSeq,
+      at: deps.now(),
+    });
+  }
+  return success(answered);
 }
 
-/** Messages of others up to a seq above the mark; undefined when the log does not go so far. */
+/**
+ * Messages of others up to a seq above the mark, and those behind it that the user may not see because they lie
+ * between its periods ([CHT6]): they count as read. Undefined when the log, as the user sees it, does not go so far.
+ */
 async function othersUpTo(
   { countBetween }: MarkReadDependencies,
   seq: number,
   head: Head,
-  mine: ReadMark,
+  mine: Reader,
   chatId: string,
-  userId: string,
 ): Promise<number | undefined> {
-  const atHead = othersUpToHead(head, userId);
-  if (seq === head.lastSeq) return atHead;
-  if (seq > head.lastSeq) {
-    const ahead = await countBetween(chatId, head.lastSeq + 1, seq, userId);
-    return ahead.entries < seq - head.lastSeq ? undefined : atHead + ahead.others;
+  const { participantId: userId, leftSeq, atLeave } = mine;
+  const end =
+    leftSeq !== undefined && atLeave
+      ? { seq: leftSeq, others: atLeave.others }
+      : { seq: head.lastSeq, others: othersUpToHead(head, userId) };
+  if (seq > end.seq) {
+    if (atLeave) return undefined;
+    const ahead = await countBetween(chatId, end.seq + 1, seq, userId);
+    return ahead.entries < seq - end.seq ? undefined : end.others + ahead.others;
   }
-  if (seq - mine.readSeq < head.lastSeq - seq) {
+  if (seq === end.seq) return end.others;
+  if (mine.readSeq >= mine.joinedSeq - 1 && seq - mine.readSeq < end.seq - seq) {
     const behind = await countBetween(chatId, mine.readSeq + 1, seq, userId);
     // Where entries have expired, from here on not all can be counted.
     if (behind.entries === seq - mine.readSeq) return mine.readOthers + behind.others;
   }
-  const left = await countBetween(chatId, seq + 1, head.lastSeq, userId);
-  return atHead - left.others;
+  const left = await Promise.all(
+    periodsOf(mine)
+      .map(({ from, to = end.seq }) => ({ from: Math.max(from, seq + 1), to }))
+      .filter(({ from, to }) => from <= to)
+      .map(async ({ from, to }) => await countBetween(chatId, from, to, userId)),
+  );
+  return end.others - left.reduce((sum, { others }) => sum + others, 0);
 }

@@ -3,8 +3,9 @@
  * from where the head stands: notices that come twice, late, in another order or not at all end in the same head.
  */
 import { limits } from "../../protocol/limits.ts";
-import type { Entry } from "../log/entry.ts";
-import { type Chat, emptyHead, type Head } from "../stores/chats.ts";
+import type { ChangeEntry, Entry } from "../log/entry.ts";
+import { type Chat, emptyHead, type Head, maxDeleted } from "../stores/chat-items.ts";
+import type { SharedState } from "../stores/shared-state.ts";
 
 export interface ProjectDependencies {
   readonly chat: (chatId: string) => Promise<Chat | undefined>;
@@ -13,8 +14,9 @@ export interface ProjectDependencies {
 }
 
 /**
- * Takes new entries of a chat into its head. As a rule they are the next ones, and one write does it; the chat
- * comes back with it. Entries that the head has already, or that come before others, end in the same head.
+ * Takes new entries of a chat into its head. As a rule they are the next ones, and one write does it; a direct
+ * chat's shared state comes back with it. Entries that the head has already, or that come before others, end in the
+ * same head.
  */
 export async function takeIntoHead(
   deps: ProjectDependencies & {
@@ -22,19 +24,19 @@ export async function takeIntoHead(
       chatId: string,
       from: number,
       added: Head,
-    ) => Promise<{ moved: boolean; chat: Chat | undefined }>;
+    ) => Promise<{ moved: boolean; lastSeq?: number; state?: SharedState }>;
   },
   chatId: string,
   entries: readonly Entry[],
-): Promise<Chat | undefined> {
+): Promise<SharedState | undefined> {
   const ordered = entries.toSorted((a, b) => a.seq - b.seq);
   const [first, last] = [ordered[0], ordered.at(-1)];
   if (!first || !last) return undefined;
   const unbroken = ordered.every(({ seq }, at) => seq === first.seq + at);
-  if (unbroken) {
+  if (unbroken && !ordered.some(changesHead)) {
     const added = ordered.reduce(fold, emptyHead);
-    const { moved, chat } = await deps.addToHead(chatId, first.seq - 1, added);
-    if (moved || (chat && chat.head.lastSeq >= last.seq)) return chat;
+    const { moved, lastSeq = 0, state } = await deps.addToHead(chatId, first.seq - 1, added);
+    if (moved || lastSeq >= last.seq) return state;
   }
   await projectHead(deps, chatId, last.seq);
   return undefined;
@@ -56,16 +58,49 @@ export async function projectHead(deps: ProjectDependencies, chatId: string, seq
   throw new Error("the head was moved by others at every attempt");
 }
 
-/** One entry further. What is no message moves the head's end alone: no preview, not counted ([LST3]). */
+/** True for what may change a message that the head shows: then the head must be read. */
+const changesHead = ({ kind, ...entry }: Entry): boolean =>
+  kind === "change" &&
+  "change" in entry &&
+  (entry.change.type === "messageEdited" || entry.change.type === "messageDeleted");
+
+/** One entry further. */
 export function fold(head: Head, entry: Entry): Head {
-  const { seq, userId, sentAt } = entry;
-  if (entry.kind !== "message") return { ...head, lastSeq: seq, lastSentAt: sentAt };
+  const { seq, userId, sentAt, visibleUntil } = entry;
+  const moved = { ...head, lastSeq: seq, lastSentAt: sentAt };
+  if (entry.kind === "change") return foldChange(moved, entry);
   return {
-    lastSeq: seq,
-    lastSentAt: sentAt,
-    lastMessage: { seq, userId, preview: preview(entry.text), sentAt },
+    ...moved,
+    lastMessage: {
+      seq,
+      userId,
+      preview: preview(entry.text),
+      sentAt,
+      ...(entry.deleted && { deleted: true }),
+      ...(visibleUntil !== undefined && { visibleUntil }),
+    },
     messages: head.messages + 1,
     sentBy: new Map(head.sentBy).set(userId, (head.sentBy.get(userId) ?? 0) + 1),
+    expires: head.expires || visibleUntil !== undefined,
+  };
+}
+
+/** What is no message is not counted and has no preview ([LST3]), but may change the one that is shown ([EDT]). */
+function foldChange(head: Head, { change, participants }: ChangeEntry): Head {
+  if (change.type === "renamed") return { ...head, renamed: change.name };
+  if (change.type !== "messageEdited" && change.type !== "messageDeleted") return head;
+  const { lastMessage } = head;
+  const shown = lastMessage?.seq === change.target && !lastMessage.deleted ? lastMessage : undefined;
+  if (change.type === "messageEdited") {
+    if (!shown || change.message === null) return head;
+    return { ...head, lastMessage: { ...shown, preview: preview(change.message) } };
+  }
+  const [userId = ""] = participants;
+  const deleted = [...head.deleted, { seq: change.target, userId }].toSorted((a, b) => a.seq - b.seq);
+  return {
+    ...head,
+    deleted: deleted.slice(-maxDeleted),
+    ...(shown && { lastMessage: { ...shown, preview: "", deleted: true } }),
   };
 }
 

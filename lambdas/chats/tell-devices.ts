@@ -2,12 +2,12 @@
  * Ephemeral news for a user's own other devices ([DLV7]): posted once to those that are connected, never stored
  * and never tried again. A device that missed it reads the same from the chat list.
  */
-import type { ChatReadFrame, ChatStateFrame } from "../../protocol/frames.ts";
+import type { ChatStateFrame, ReceiptFrame } from "../../protocol/frames.ts";
 import { connectionsOf } from "../delivery/recipients.ts";
 import type { Device } from "../stores/clients.ts";
 import type { DeviceKey } from "../stores/inbox.ts";
 
-export type TellOtherDevices = (from: DeviceKey, frame: ChatStateFrame | ChatReadFrame) => Promise<void>;
+export type TellOtherDevices = (from: DeviceKey, frame: ChatStateFrame | ReceiptFrame) => Promise<void>;
 
 export interface TellDependencies {
   readonly devicesOf: (userId: string) => Promise<Device[]>;

@@ -32,7 +32,7 @@ export type CommandHandler = (
 ) => Promise<{ statusCode: number; body?: string }>;
 
 /** Commands that are answered only when they carry a requestId, [REQ1]. */
-const quiet: ReadonlySet<string> = new Set<CommandName>(["ack"]);
+const quiet: ReadonlySet<string> = new Set<CommandName>(["ack", "setTyping"]);
 
 /** Serves the given commands; a request for any other is answered with what is wrong with it. */
 export function commandHandler(commands: Commands, now: () => number): CommandHandler {

@@ -11,6 +11,8 @@ export interface FollowDependencies {
   readonly forgetCursors: (device: DeviceKey) => Promise<void>;
   readonly end: (connectionId: string, reason: ClosingFrame["reason"]) => Promise<void>;
   readonly checkLater: (checks: readonly ConnectionCheck[]) => Promise<void>;
+  /** [PRS1] Tells those who watch the user. */
+  readonly tellWatchers: (userId: string, changes: readonly DeviceChange[]) => Promise<void>;
   /** Has what these changes leave cleared once more, when what was under way then has come to its end. */
   readonly clearLater: (userId: string, changes: readonly DeviceChange[]) => Promise<void>;
 }
@@ -28,6 +30,7 @@ export async function followChanges(
     clearAway(deps, changes),
     begun.length > 0 ? deps.checkLater(begun.map(checkOf)) : undefined,
     cut.length > 0 ? deps.clearLater(userId, cut) : undefined,
+    deps.tellWatchers(userId, changes),
   ]);
 }
 

@@ -4,7 +4,7 @@
  * connection is forgotten; a device that failed otherwise is tried again by itself, without those that have the
  * entries.
  */
-import { type Entry, isOwn, isVisible, toFrame } from "../log/entry.ts";
+import { type Entry, isOwn, isVisible, toFrame, upTo } from "../log/entry.ts";
 import type { Consistency } from "../stores/attributes.ts";
 import type { DeviceKey } from "../stores/inbox.ts";
 import type { DeliveryJob, Recipient } from "./job.ts";
@@ -53,11 +53,18 @@ export async function deliver(
   const frames = entries
     .filter((entry) => isVisible(entry, now))
     .toSorted((a, b) => a.seq - b.seq)
-    .map((entry) => ({ entry, frame: JSON.stringify(toFrame(entry)) }));
+    // As it was stored: what has been done to it since is another entry, which not all of them may see.
+    .map((entry) => ({ entry, frame: JSON.stringify(toFrame(entry, upTo(entry.seq))) }));
   const open = to.filter((device) => device.tokenExpiresAt * 1000 > now);
   const failures = await Promise.all(
     open.map(async (recipient) => {
-      const news = frames.filter(({ entry }) => entry.seq > cursorOf(recipient) && !isOwn(entry, recipient));
+      const { only } = recipient;
+      const news = frames.filter(
+        ({ entry }) =>
+          entry.seq > cursorOf(recipient) &&
+          !isOwn(entry, recipient) &&
+          (only === undefined || only.includes(entry.seq)),
+      );
       return await push(
         deps,
         job,

@@ -3,44 +3,11 @@
  * itself. It reads who they are while it appends, posts to all of them at once, and waits for none longer than a
  * short deadline. It may fail anywhere: what it did not bring, the safety net brings (safety-net.ts).
  */
-import type { Entry, Lane } from "../log/entry.ts";
+import type { Entry } from "../log/entry.ts";
 import { isOwn, toFrame } from "../log/entry.ts";
-import type { Consistency } from "../stores/attributes.ts";
 import type { Device } from "../stores/clients.ts";
 import type { Recipient } from "./job.ts";
 import { connectionsOf, handshakeMs } from "./recipients.ts";
-
-export interface AudienceDependencies {
-  /** The largest chat, in members, that this lane serves. 0: it serves none. */
-  readonly directLaneMembers: number;
-  /** Up to so many of the chat's members; an eventual read may lack one who joined a moment ago. */
-  readonly someMembers: (chatId: string, limit: number, consistency: Consistency) => Promise<string[]>;
-  readonly isMember: (chatId: string, userId: string) => Promise<boolean>;
-  readonly devicesOf: (userId: string) => Promise<Device[]>;
-}
-
-/** Who hears of a message, and by whom. */
-export interface Audience {
-  readonly lane: Lane;
-  readonly members: readonly string[];
-}
-
-/** Undefined where the sender is no member. In a chat of the streams lane no members are named. */
-export async function audienceOf(
-  deps: AudienceDependencies,
-  chatId: string,
-  userId: string,
-): Promise<Audience | undefined> {
-  const { directLaneMembers } = deps;
-  const wanted = directLaneMembers + 1;
-  let members = await deps.someMembers(chatId, wanted, "eventual");
-  if (!members.includes(userId)) {
-    // One of a larger chat, or one who joined a moment ago, or a stranger.
-    if (!(await deps.isMember(chatId, userId))) return undefined;
-    if (members.length < wanted) members = await deps.someMembers(chatId, wanted, "strong");
-  }
-  return members.length > directLaneMembers ? { lane: "streams", members: [] } : { lane: "direct", members };
-}
 
 export interface DirectLaneDependencies {
   /** False when the connection is gone; rejects when the frame was not taken or the signal came. */

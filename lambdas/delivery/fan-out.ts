@@ -4,7 +4,9 @@
  */
 import { chunks } from "../chunks.ts";
 import { isOwn } from "../log/entry.ts";
+import type { SharedStates } from "../log/shared-states.ts";
 import type { Device } from "../stores/clients.ts";
+import { everyone, isFor, type SharedState } from "../stores/shared-state.ts";
 import type { DeliveryJob, Recipient } from "./job.ts";
 import { connectionsOf } from "./recipients.ts";
 
@@ -14,10 +16,11 @@ export interface NewEntry {
   readonly seq: number;
   readonly userId: string;
   readonly deviceId: string;
+  readonly stateSeq: number;
 }
 
 export interface FanOutDependencies {
-  readonly membersOf: (chatId: string) => Promise<string[]>;
+  readonly states: Pick<SharedStates, "glimpse" | "at">;
   readonly devicesOf: (userId: string) => Promise<Device[]>;
   readonly sendJobs: (jobs: readonly DeliveryJob[]) => Promise<void>;
   readonly now: () => number;
@@ -38,28 +41,57 @@ export async function fanOut(
   entries: readonly NewEntry[],
   again: boolean,
 ): Promise<void> {
-  const [first] = entries;
-  if (!first) return;
-  const { chatId } = first;
-  const connected = connectionsOf(await devicesOfAll(deps, await deps.membersOf(chatId)), deps.now());
+  if (entries.length === 0) return;
   const ordered = entries.toSorted((a, b) => a.seq - b.seq);
-  const jobs = chunks(ordered, entriesPerJob).flatMap((chunk) => jobsFor(chatId, chunk, connected, again));
+  const state = await stateAfter(deps, ordered);
+  if (!state) throw new Error("an entry's chat does not exist");
+  const connected = await connectedOf(deps, state, ordered);
+  const jobs = chunks(ordered, entriesPerJob).flatMap((chunk) => jobsFor(state, chunk, connected, again));
   if (jobs.length > 0) await deps.sendJobs(jobs);
 }
 
-export const devicesOfAll = async (
-  { devicesOf }: Pick<FanOutDependencies, "devicesOf">,
-  members: readonly string[],
-): Promise<Device[]> => (await Promise.all(members.map(async (userId) => await devicesOf(userId)))).flat();
+/** The state of the entries' chat that tells, of each of them, whom it is for: that of the last, or a later one. */
+export async function stateAfter(
+  { states }: Pick<FanOutDependencies, "states">,
+  entries: readonly NewEntry[],
+): Promise<SharedState | undefined> {
+  const [first] = entries;
+  if (!first) return undefined;
+  const stateSeq = Math.max(...entries.map((entry) => entry.stateSeq));
+  return await states.at(first.chatId, stateSeq, await states.glimpse(first.chatId));
+}
 
-/** A device that sent all of the entries has them from its replies; which of several, deliver.ts sees. */
+/** The connections of everyone who may see one of the entries. */
+export async function connectedOf(
+  { devicesOf, now }: Pick<FanOutDependencies, "devicesOf" | "now">,
+  state: SharedState,
+  entries: readonly NewEntry[],
+): Promise<Recipient[]> {
+  const users = everyone(state).filter((userId) => entries.some(({ seq }) => isFor(state, userId, seq)));
+  const devices = await Promise.all(users.map(async (userId) => await devicesOf(userId)));
+  return connectionsOf(devices.flat(), now());
+}
+
+/**
+ * The jobs for devices that may see one of the entries and have not sent all of them: which of several are a
+ * device's own, deliver.ts sees.
+ */
 export function jobsFor(
-  chatId: string,
+  state: SharedState,
   entries: readonly NewEntry[],
   connected: readonly Recipient[],
   again: boolean,
 ): DeliveryJob[] {
-  const others = connected.filter((device) => entries.some((entry) => !isOwn(entry, device)));
   const seqs = entries.map(({ seq }) => seq);
-  return chunks(others, recipientsPerJob).map((to) => ({ chatId, seqs, to, ...(again && { again }) }));
+  const to = connected.flatMap((device) => {
+    const only = entries.filter(({ seq }) => isFor(state, device.userId, seq));
+    if (!only.some((entry) => !isOwn(entry, device))) return [];
+    return [only.length === entries.length ? device : { ...device, only: only.map(({ seq }) => seq) }];
+  });
+  return chunks(to, recipientsPerJob).map((some) => ({
+    chatId: state.chatId,
+    seqs,
+    to: some,
+    ...(again && { again }),
+  }));
 }

@@ -9,6 +9,8 @@ const recipient = z.object({
   connectedAt: z.int(),
   /** Epoch seconds, [CON8]. */
   tokenExpiresAt: z.int(),
+  /** Those of the job's entries that it may see ([CHT6]). Absent: all of them. */
+  only: z.optional(z.array(z.int())),
 });
 
 /**

@@ -7,14 +7,13 @@
 import { chunks } from "../chunks.ts";
 import type { Entry } from "../log/entry.ts";
 import { isOwn } from "../log/entry.ts";
-import type { Chat } from "../stores/chats.ts";
 import type { DeviceKey } from "../stores/inbox.ts";
-import { devicesOfAll, entriesPerJob, type FanOutDependencies, jobsFor } from "./fan-out.ts";
-import { connectionsOf } from "./recipients.ts";
+import { isFor, type SharedState } from "../stores/shared-state.ts";
+import { connectedOf, entriesPerJob, type FanOutDependencies, jobsFor, stateAfter } from "./fan-out.ts";
 
 export interface SafetyNetDependencies extends FanOutDependencies {
-  /** Takes the entries into the chat's head; answers with the chat where that came with it. */
-  readonly takeIntoHead: (chatId: string, entries: readonly Entry[]) => Promise<Chat | undefined>;
+  /** Takes the entries into the chat's head; answers with the chat's shared state where that came with it. */
+  readonly takeIntoHead: (chatId: string, entries: readonly Entry[]) => Promise<SharedState | undefined>;
   readonly cursors: (devices: readonly DeviceKey[], chatId: string) => Promise<(device: DeviceKey) => number>;
 }
 
@@ -24,20 +23,23 @@ export async function followUp(
   chatId: string,
   entries: readonly Entry[],
 ): Promise<void> {
-  const chat = await deps.takeIntoHead(chatId, entries);
+  const known = await deps.takeIntoHead(chatId, entries);
   const watched = entries.filter(({ lane }) => lane !== "streams").toSorted((a, b) => a.seq - b.seq);
   if (watched.length === 0) return;
-  const members = chat?.type === "direct" ? chat.participants : await deps.membersOf(chatId);
-  const connected = connectionsOf(await devicesOfAll(deps, members), deps.now()).filter((device) =>
-    watched.some((entry) => !isOwn(entry, device)),
+  const state = known ?? (await stateAfter(deps, watched));
+  if (!state) throw new Error("an entry's chat does not exist");
+  const isNewTo = (entry: Entry, device: DeviceKey) =>
+    !isOwn(entry, device) && isFor(state, device.userId, entry.seq);
+  const connected = (await connectedOf(deps, state, watched)).filter((device) =>
+    watched.some((entry) => isNewTo(entry, device)),
   );
   if (connected.length === 0) return;
   const cursorOf = await deps.cursors(connected, chatId);
   const jobs = chunks(watched, entriesPerJob).flatMap((chunk) => {
     const behind = connected.filter((device) =>
-      chunk.some((entry) => !isOwn(entry, device) && entry.seq > cursorOf(device)),
+      chunk.some((entry) => isNewTo(entry, device) && entry.seq > cursorOf(device)),
     );
-    return jobsFor(chatId, chunk, behind, true);
+    return jobsFor(state, chunk, behind, true);
   });
   if (jobs.length > 0) await deps.sendJobs(jobs);
 }

@@ -10,8 +10,11 @@ import { queueHandler } from "../delivery/queue-handler.ts";
 import { readEnvironment, readOptionalCount } from "../environment.ts";
 import { appendBatch, type AppendBatchDependencies } from "../log/append-batch.ts";
 import { sent } from "../log/send.ts";
+import { SharedStates } from "../log/shared-states.ts";
 import { draftLifeMs, type WaitingDraft, waitingDraft } from "../log/waiting-draft.ts";
 import { MessagesStore } from "../stores/messages.ts";
+import { ParticipantsStore } from "../stores/participants.ts";
+import { SharedStateStore } from "../stores/shared-state.ts";
 import { describe, log } from "../telemetry/log.ts";
 
 export interface Dependencies extends AppendBatchDependencies {
@@ -51,13 +54,18 @@ export const makeHandler = (deps: Dependencies) => {
   );
 };
 
-const env = readEnvironment("MESSAGES_TABLE", "CALLBACK_URL");
+const env = readEnvironment("MESSAGES_TABLE", "CHATS_TABLE", "PARTICIPANTS_TABLE", "CALLBACK_URL");
 const retentionDays = readOptionalCount("MESSAGE_RETENTION_DAYS");
+const dynamo = createDynamoClient();
+const states = new SharedStateStore(dynamo, env.CHATS_TABLE);
+const participants = new ParticipantsStore(dynamo, env.PARTICIPANTS_TABLE);
 const callbacks = createCallbacks(env.CALLBACK_URL);
 
 export const handler = middy(
   makeHandler({
-    log: new MessagesStore(createDynamoClient(), env.MESSAGES_TABLE),
+    log: new MessagesStore(dynamo, env.MESSAGES_TABLE),
+    states: new SharedStates(async (chatId, consistency) => await states.get(chatId, consistency), pause),
+    wasMember: async (chatId, userId) => (await participants.get(chatId, userId)) !== undefined,
     post: async (connectionId, frame) => await callbacks.post(connectionId, frame),
     now: Date.now,
     newId: randomUUID,

@@ -7,19 +7,20 @@ import { setChatState, type StateDependencies } from "../chats/state.ts";
 import { tellOtherDevices } from "../chats/tell-devices.ts";
 import { commandHandler } from "../commands/command-handler.ts";
 import { readEnvironment } from "../environment.ts";
-import { ChatsStore, isMade } from "../stores/chats.ts";
+import { isMade } from "../stores/chat-items.ts";
+import { ChatsStore } from "../stores/chats.ts";
 import { ClientsStore } from "../stores/clients.ts";
 import { MessagesStore } from "../stores/messages.ts";
 import { ParticipantsStore } from "../stores/participants.ts";
 import { describe, log } from "../telemetry/log.ts";
 
-export const makeHandler = (deps: StateDependencies & MarkReadDependencies, now: () => number) =>
+export const makeHandler = (deps: StateDependencies & MarkReadDependencies) =>
   commandHandler(
     {
       setChatState: async (request, caller) => await setChatState(deps, request, caller),
       markRead: async (request, caller) => await markRead(deps, request, caller),
     },
-    now,
+    deps.now,
   );
 
 const env = readEnvironment(
@@ -37,24 +38,24 @@ const participants = new ParticipantsStore(dynamo, env.PARTICIPANTS_TABLE);
 const clients = new ClientsStore(dynamo, env.CLIENTS_TABLE);
 
 export const handler = middy(
-  makeHandler(
-    {
-      membership: async (chatId, userId) => await participants.get(chatId, userId),
-      chat: async (chatId) => await chats.get(chatId),
-      isMade: async (chatId) => {
-        const chat = await chats.get(chatId);
-        return chat !== undefined && isMade(chat);
-      },
-      countBetween: async (chatId, from, to, userId) => await messages.countBetween(chatId, from, to, userId),
-      setState: async (chatId, userId, change) => await participants.setState(chatId, userId, change),
-      raiseRead: async (chatId, userId, read) => await participants.raiseRead(chatId, userId, read),
-      tellOtherDevices: tellOtherDevices({
-        devicesOf: async (userId) => await clients.devicesOf(userId),
-        post: async (connectionId, frame) => await callbacks.post(connectionId, frame),
-        onFailed: (error) => log.warn("device not told", describe(error)),
-        now: Date.now,
-      }),
+  makeHandler({
+    membership: async (chatId, userId) => await participants.get(chatId, userId),
+    chat: async (chatId) => await chats.get(chatId),
+    isMade: async (chatId) => {
+      const chat = await chats.get(chatId);
+      return chat !== undefined && isMade(chat);
     },
-    Date.now,
-  ),
+    countUnread: async (chatId, from, to, userId) =>
+      await messages.countUnread(chatId, from, to, userId, Date.now()),
+    countBetween: async (chatId, from, to, userId) => await messages.countBetween(chatId, from, to, userId),
+    setState: async (chatId, userId, change) => await participants.setState(chatId, userId, change),
+    raiseRead: async (chatId, userId, read) => await participants.raiseRead(chatId, userId, read, Date.now()),
+    tellOtherDevices: tellOtherDevices({
+      devicesOf: async (userId) => await clients.devicesOf(userId),
+      post: async (connectionId, frame) => await callbacks.post(connectionId, frame),
+      onFailed: (error) => log.warn("device not told", describe(error)),
+      now: Date.now,
+    }),
+    now: Date.now,
+  }),
 );

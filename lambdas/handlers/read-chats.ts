@@ -6,9 +6,14 @@ import { getHistory, type HistoryDependencies } from "../chats/history.ts";
 import { listChats, type ListDependencies } from "../chats/list.ts";
 import { commandHandler } from "../commands/command-handler.ts";
 import { readEnvironment } from "../environment.ts";
-import { ChatsStore, isMade } from "../stores/chats.ts";
+import { blocksBetween, hidingReads } from "../receipts/pairs.ts";
+import { BlocksStore } from "../stores/blocks.ts";
+import { isMade } from "../stores/chat-items.ts";
+import { ChatsStore } from "../stores/chats.ts";
 import { MessagesStore } from "../stores/messages.ts";
 import { ParticipantsStore } from "../stores/participants.ts";
+import { PrivacyStore } from "../stores/privacy.ts";
+import { SharedStateStore } from "../stores/shared-state.ts";
 
 export const makeHandler = (deps: HistoryDependencies & ListDependencies & GetChatDependencies) =>
   commandHandler(
@@ -20,14 +25,18 @@ export const makeHandler = (deps: HistoryDependencies & ListDependencies & GetCh
     deps.now,
   );
 
-const env = readEnvironment("MESSAGES_TABLE", "CHATS_TABLE", "PARTICIPANTS_TABLE");
+const env = readEnvironment("MESSAGES_TABLE", "CHATS_TABLE", "PARTICIPANTS_TABLE", "CLIENTS_TABLE");
 const dynamo = createDynamoClient();
 const chats = new ChatsStore(dynamo, env.CHATS_TABLE);
+const messages = new MessagesStore(dynamo, env.MESSAGES_TABLE);
+const states = new SharedStateStore(dynamo, env.CHATS_TABLE);
 const participants = new ParticipantsStore(dynamo, env.PARTICIPANTS_TABLE);
+const blocks = new BlocksStore(dynamo, env.CLIENTS_TABLE);
+const privacy = new PrivacyStore(dynamo, env.CLIENTS_TABLE);
 
 export const handler = middy(
   makeHandler({
-    log: new MessagesStore(dynamo, env.MESSAGES_TABLE),
+    log: messages,
     membership: async (chatId, userId) => await participants.get(chatId, userId),
     memberships: async (chatIds, userId) => await participants.getMany(chatIds, userId),
     chatsOf: async (userId, after, limit) => await participants.chatsOf(userId, after, limit),
@@ -37,7 +46,14 @@ export const handler = middy(
       const chat = await chats.get(chatId);
       return chat !== undefined && isMade(chat);
     },
-    members: async (chatId) => await participants.membershipsOf(chatId),
+    state: async (chatId) => await states.get(chatId, "strong"),
+    someOf: async (chatId, userIds) => await participants.someOf(chatId, userIds),
+    countUnread: async (chatId, from, to, userId) =>
+      await messages.countUnread(chatId, from, to, userId, Date.now()),
+    entries: async (slots) => await messages.getMany(slots),
+    marksOf: async (peers) => await participants.marksOf(peers),
+    hidingReads: async (userIds) => await hidingReads(privacy, userIds),
+    apart: async (pairs) => await blocksBetween(blocks, pairs, "eventual"),
     now: Date.now,
   }),
 );

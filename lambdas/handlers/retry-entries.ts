@@ -1,4 +1,5 @@
 /** Consumer of the retry queue: what a consumer of the stream could not do for some entries of a chat, done again. [DLV6] */
+import { setTimeout as pause } from "node:timers/promises";
 import middy from "@middy/core";
 import { createDynamoClient, createQueueClient } from "../aws/clients.ts";
 import { sendAll } from "../aws/queues.ts";
@@ -8,10 +9,12 @@ import { type RetryJob, retryJob } from "../delivery/job.ts";
 import { queueHandler } from "../delivery/queue-handler.ts";
 import { readEnvironment } from "../environment.ts";
 import type { Entry } from "../log/entry.ts";
+import { SharedStates } from "../log/shared-states.ts";
 import { ChatsStore } from "../stores/chats.ts";
 import { ClientsStore } from "../stores/clients.ts";
+import { HeadsStore } from "../stores/heads.ts";
 import { MessagesStore } from "../stores/messages.ts";
-import { ParticipantsStore } from "../stores/participants.ts";
+import { SharedStateStore } from "../stores/shared-state.ts";
 
 interface Dependencies extends FanOutDependencies, ProjectDependencies {
   readonly entries: (chatId: string, seqs: readonly number[]) => Promise<Entry[]>;
@@ -33,27 +36,22 @@ export const makeHandler = (deps: Dependencies) =>
     },
   );
 
-const env = readEnvironment(
-  "MESSAGES_TABLE",
-  "CHATS_TABLE",
-  "PARTICIPANTS_TABLE",
-  "CLIENTS_TABLE",
-  "DELIVERY_QUEUE_URL",
-);
+const env = readEnvironment("MESSAGES_TABLE", "CHATS_TABLE", "CLIENTS_TABLE", "DELIVERY_QUEUE_URL");
 const dynamo = createDynamoClient();
 const queues = createQueueClient();
 const messages = new MessagesStore(dynamo, env.MESSAGES_TABLE);
 const chats = new ChatsStore(dynamo, env.CHATS_TABLE);
-const participants = new ParticipantsStore(dynamo, env.PARTICIPANTS_TABLE);
+const heads = new HeadsStore(dynamo, env.CHATS_TABLE);
+const states = new SharedStateStore(dynamo, env.CHATS_TABLE);
 const clients = new ClientsStore(dynamo, env.CLIENTS_TABLE);
 
 export const handler = middy(
   makeHandler({
     chat: async (chatId) => await chats.get(chatId),
     readFrom: async (chatId, seq) => await messages.readFrom(chatId, seq),
-    moveHead: async (chatId, from, to) => await chats.moveHead(chatId, from, to),
+    moveHead: async (chatId, from, to) => await heads.move(chatId, from, to),
     entries: async (chatId, seqs) => await messages.getMany(seqs.map((seq) => ({ chatId, seq }))),
-    membersOf: async (chatId) => await participants.membersOf(chatId),
+    states: new SharedStates(async (chatId, consistency) => await states.get(chatId, consistency), pause),
     devicesOf: async (userId) => await clients.devicesOf(userId),
     sendJobs: async (jobs) => await sendAll(queues, env.DELIVERY_QUEUE_URL, jobs),
     now: Date.now,

@@ -1,4 +1,5 @@
 /** Consumer of the log's stream for all entries, a second later: [DLV1] [DLV4] [DLV5] [DLV6] [LST2]. */
+import { setTimeout as pause } from "node:timers/promises";
 import middy from "@middy/core";
 import { createDynamoClient, createQueueClient } from "../aws/clients.ts";
 import { sendAll } from "../aws/queues.ts";
@@ -7,11 +8,14 @@ import type { RetryJob } from "../delivery/job.ts";
 import { followUp, type SafetyNetDependencies } from "../delivery/safety-net.ts";
 import { streamHandler } from "../delivery/stream-handler.ts";
 import { readEnvironment } from "../environment.ts";
+import { SharedStates } from "../log/shared-states.ts";
 import { ChatsStore } from "../stores/chats.ts";
 import { ClientsStore } from "../stores/clients.ts";
+import { HeadsStore } from "../stores/heads.ts";
 import { InboxStore } from "../stores/inbox.ts";
-import { entryOf, MessagesStore } from "../stores/messages.ts";
-import { ParticipantsStore } from "../stores/participants.ts";
+import { entryOf } from "../stores/entry-items.ts";
+import { MessagesStore } from "../stores/messages.ts";
+import { SharedStateStore } from "../stores/shared-state.ts";
 
 /** Seconds that a device which has not acknowledged an entry is given before it is pushed again. */
 const patienceSec = 1;
@@ -22,7 +26,6 @@ export const makeHandler = (deps: SafetyNetDependencies, retryLater: (job: Retry
 const env = readEnvironment(
   "MESSAGES_TABLE",
   "CHATS_TABLE",
-  "PARTICIPANTS_TABLE",
   "CLIENTS_TABLE",
   "INBOX_TABLE",
   "DELIVERY_QUEUE_URL",
@@ -32,22 +35,23 @@ const dynamo = createDynamoClient();
 const queues = createQueueClient();
 const messages = new MessagesStore(dynamo, env.MESSAGES_TABLE);
 const chats = new ChatsStore(dynamo, env.CHATS_TABLE);
-const participants = new ParticipantsStore(dynamo, env.PARTICIPANTS_TABLE);
+const heads = new HeadsStore(dynamo, env.CHATS_TABLE);
+const states = new SharedStateStore(dynamo, env.CHATS_TABLE);
 const clients = new ClientsStore(dynamo, env.CLIENTS_TABLE);
 const inbox = new InboxStore(dynamo, env.INBOX_TABLE);
 
 const head = {
-  addToHead: async (...args: Parameters<ChatsStore["addToHead"]>) => await chats.addToHead(...args),
+  addToHead: async (...args: Parameters<HeadsStore["add"]>) => await heads.add(...args),
   chat: async (chatId: string) => await chats.get(chatId),
   readFrom: async (chatId: string, seq: number) => await messages.readFrom(chatId, seq),
-  moveHead: async (...args: Parameters<ChatsStore["moveHead"]>) => await chats.moveHead(...args),
+  moveHead: async (...args: Parameters<HeadsStore["move"]>) => await heads.move(...args),
 };
 
 export const handler = middy(
   makeHandler(
     {
       takeIntoHead: async (chatId, entries) => await takeIntoHead(head, chatId, entries),
-      membersOf: async (chatId) => await participants.membersOf(chatId, "eventual"),
+      states: new SharedStates(async (chatId, consistency) => await states.get(chatId, consistency), pause),
       devicesOf: async (userId) => await clients.devicesOf(userId),
       cursors: async (devices, chatId) => await inbox.cursorsOf(devices, chatId, "eventual"),
       sendJobs: async (jobs) => await sendAll(queues, env.DELIVERY_QUEUE_URL, jobs, patienceSec),

@@ -11,10 +11,12 @@ import { readCount, readEnvironment, readOptionalCount } from "../environment.ts
 import { HotChats } from "../log/hot-chats.ts";
 import { type SendDependencies, sendMessage } from "../log/send.ts";
 import { SendRate } from "../log/send-rate.ts";
+import { SharedStates } from "../log/shared-states.ts";
 import { ChatsStore } from "../stores/chats.ts";
 import { ClientsStore } from "../stores/clients.ts";
 import { MessagesStore } from "../stores/messages.ts";
 import { ParticipantsStore } from "../stores/participants.ts";
+import { SharedStateStore } from "../stores/shared-state.ts";
 import { describe, log } from "../telemetry/log.ts";
 
 export const makeHandler = (deps: SendDependencies) =>
@@ -38,6 +40,7 @@ const queues = createQueueClient();
 const callbacks = createCallbacks(env.CALLBACK_URL, { maxAttempts: 2 });
 const chats = new ChatsStore(dynamo, env.CHATS_TABLE);
 const clients = new ClientsStore(dynamo, env.CLIENTS_TABLE);
+const states = new SharedStateStore(dynamo, env.CHATS_TABLE);
 const participants = new ParticipantsStore(dynamo, env.PARTICIPANTS_TABLE);
 
 export const handler = middy(
@@ -45,9 +48,8 @@ export const handler = middy(
     log: new MessagesStore(dynamo, env.MESSAGES_TABLE),
     projectedTip: async (chatId) => await chats.projectedTip(chatId),
     directLaneMembers: readCount("DIRECT_LANE_MEMBERS"),
-    someMembers: async (chatId, limit, consistency) =>
-      await participants.someMembers(chatId, limit, consistency),
-    isMember: async (chatId, userId) => (await participants.get(chatId, userId)) !== undefined,
+    states: new SharedStates(async (chatId, consistency) => await states.get(chatId, consistency), pause),
+    wasMember: async (chatId, userId) => (await participants.get(chatId, userId)) !== undefined,
     devicesOf: async (userId) => await clients.devicesOf(userId),
     sendersOf: async (userId) => await clients.sendersOf(userId),
     rate: new SendRate({ burst: readCount("SEND_BURST"), perSec: readCount("SENDS_PER_SEC") }),

@@ -44,6 +44,8 @@ export function makeHandler(stores: Stores) {
         readFrom: async (chatId, seq, limit) => await messages.readFrom(chatId, seq, limit),
         readBack: async (chatId, below, limit) => await messages.readBack(chatId, below, limit),
         chats: async (chatIds) => await chats.getMany(chatIds),
+        membership: async (chatId) => await participants.get(chatId, caller.userId),
+        entries: async (slots) => await messages.getMany(slots),
         logsExpire: stores.logsExpire,
         now,
       },

@@ -3,12 +3,13 @@ import { failure, type Outcome, success } from "../../protocol/errors.ts";
 import type { ReplyFields } from "../../protocol/frames.ts";
 import type { RequestOf } from "../../protocol/requests.ts";
 import { isGroupId } from "../chats/chat-id.ts";
+import type { Periods } from "../chats/periods.ts";
 import type { Consistency } from "../stores/attributes.ts";
-import type { LogPosition } from "../stores/messages.ts";
+import type { LogPosition } from "../stores/entry-items.ts";
 
 export interface AckDependencies {
-  /** Those of the chats that the device's user is a member of. */
-  readonly memberships: (chatIds: readonly string[]) => Promise<ReadonlyMap<string, unknown>>;
+  /** Those of the chats that the device's user is, or was, a member of. */
+  readonly memberships: (chatIds: readonly string[]) => Promise<ReadonlyMap<string, Periods>>;
   /** Which of these slots hold an entry; a read at half the price may not show one that is there. */
   readonly occupied: (
     slots: readonly LogPosition[],
@@ -31,10 +32,10 @@ export async function acknowledge(
 
   const shown = await deps.occupied(slots, "eventual");
   const unseen = slots.filter((slot) => !shown(slot));
-  // A device that has acknowledged the chat before is, or was, its member: for one ack, its cursor tells.
+  // A device that has acknowledged a direct chat before is of one of its two users: for one ack, its cursor tells.
   const [only] = slots;
-  if (only && slots.length === 1 && unseen.length === 0 && (await deps.raise(only.chatId, only.seq))) {
-    return success({});
+  if (only && slots.length === 1 && unseen.length === 0 && !isGroupId(only.chatId)) {
+    if (await deps.raise(only.chatId, only.seq)) return success({});
   }
   const [members, isOccupied] = await Promise.all([
     deps.memberships([...highest.keys()]),
@@ -42,13 +43,16 @@ export async function acknowledge(
   ]);
   for (const slot of slots) {
     const path = `acks[${acks.findIndex(({ chatId, seq }) => chatId === slot.chatId && seq === slot.seq)}]`;
-    if (!members.has(slot.chatId)) return failure("not_found", `${path}.chatId: no such chat`);
+    const mine = members.get(slot.chatId);
+    if (!mine) return failure("not_found", `${path}.chatId: no such chat`);
+    // [CHT6] For one who has left, the chat ends there.
+    const isOutside = slot.seq > (mine.leftSeq ?? slot.seq);
     // An empty slot lies behind the end of the log, unless its entry has expired since.
     const isThere = shown(slot) || isOccupied(slot);
     const tip = isThere ? slot.seq : await deps.projectedTip(slot.chatId);
     // A group whose making has not come to its end is there for nobody.
     if (tip === 0 && isGroupId(slot.chatId)) return failure("not_found", `${path}.chatId: no such chat`);
-    if (tip < slot.seq) {
+    if (tip < slot.seq || isOutside) {
       return failure("bad_request", `${path}.seq: is above the last of the chat`);
     }
   }

@@ -9,12 +9,14 @@ import type { EntryFrame, ReplyFields } from "../../protocol/frames.ts";
 import { limits } from "../../protocol/limits.ts";
 import type { RequestOf } from "../../protocol/requests.ts";
 import { decodeCursor, encodeCursor } from "../commands/cursor.ts";
+import { nextSeen, seesSeq } from "../chats/periods.ts";
+import { editedTexts } from "../log/edited-texts.ts";
 import { type Entry, isOwn, isVisible, toFrame } from "../log/entry.ts";
 import { Page } from "../log/page.ts";
-import type { Chat } from "../stores/chats.ts";
+import type { Chat } from "../stores/chat-items.ts";
 import type { Device } from "../stores/clients.ts";
-import type { LogPosition } from "../stores/messages.ts";
-import type { ChatOfUser } from "../stores/participants.ts";
+import type { LogPosition } from "../stores/entry-items.ts";
+import type { ChatOfUser, Membership } from "../stores/participants.ts";
 
 export interface SyncDependencies {
   readonly chatsOf: (
@@ -34,7 +36,11 @@ export interface SyncDependencies {
     limit: number,
   ) => Promise<{ entries: Entry[]; more: boolean }>;
   readonly chats: (chatIds: readonly string[]) => Promise<Map<string, Chat>>;
-  /** True where entries expire: then an empty slot may have others behind it. */
+  /** The user's membership, read strongly. */
+  readonly membership: (chatId: string) => Promise<Membership | undefined>;
+  /** The entries in these slots, those that are there. */
+  readonly entries: (slots: readonly LogPosition[]) => Promise<Entry[]>;
+  /** True where entries of all chats expire: then an empty slot may have others behind it. */
   readonly logsExpire: boolean;
   readonly now: () => number;
 }
@@ -102,13 +108,15 @@ async function pendingOf(
     chats.filter(({ chatId }) => !cursors.has(chatId)),
     device,
   );
-  const slots = chats.map(({ chatId, joinedSeq }) => {
+  const slots = chats.flatMap((chat) => {
+    const { chatId } = chat;
     const acknowledged = cursors.get(chatId) ?? unread.get(chatId) ?? 0;
     const given = within?.chatId === chatId ? within.seq : 0;
-    return { chatId, seq: Math.max(acknowledged, given, joinedSeq - 1) + 1 };
+    const seq = nextSeen(chat, Math.max(acknowledged, given) + 1);
+    return seq === undefined ? [] : [{ chatId, seq, expires: deps.logsExpire || chat.expires }];
   });
   const isOccupied = await deps.occupied(slots);
-  const empty = deps.logsExpire ? slots.filter((slot) => !isOccupied(slot)).map(({ chatId }) => chatId) : [];
+  const empty = slots.filter((slot) => slot.expires && !isOccupied(slot)).map(({ chatId }) => chatId);
   const heads = await deps.chats(empty);
   return slots
     .filter((slot) => isOccupied(slot) || (heads.get(slot.chatId)?.head.lastSeq ?? 0) >= slot.seq)
@@ -159,16 +167,26 @@ async function fill(
   device: Device,
   now: number,
 ): Promise<number | undefined> {
-  let next = from;
-  for (let more = true; more;) {
+  for (let next: number | undefined = from; next !== undefined;) {
     const read = await deps.readFrom(chatId, next, page.room + 1);
-    for (const entry of read.entries) {
-      // The head that says where the device's inbox begins may be behind its log: what is older is left out here.
-      const isIts = !isOwn(entry, device) && isVisible(entry, now) && entry.sentAt >= device.createdAt;
-      if (isIts && !page.add(toFrame(entry))) return entry.seq - 1;
-      next = entry.seq + 1;
+    // [CHT6] Asked after the log: who was removed by then is known to be (its row and the entry are written as one).
+    const mine = await deps.membership(chatId);
+    if (!mine) return undefined;
+    const sees = (seq: number) => seesSeq(mine, seq);
+    // The head that says where the device's inbox begins may be behind its log: what is older is left out here.
+    const its = read.entries.filter(
+      (entry) =>
+        sees(entry.seq) && !isOwn(entry, device) && isVisible(entry, now) && entry.sentAt >= device.createdAt,
+    );
+    const textAt = await editedTexts(
+      deps.entries,
+      its.map((entry) => [entry, sees]),
+    );
+    for (const entry of its) {
+      if (!page.add(toFrame(entry, sees, textAt(chatId)))) return entry.seq - 1;
     }
-    more = read.more;
+    const last = read.entries.at(-1);
+    next = last && read.more ? nextSeen(mine, last.seq + 1) : undefined;
   }
   return undefined;
 }

@@ -4,7 +4,8 @@
  *
  * It keeps the rule of append.ts: each draft's own attempt has looked from its floor to `seen`, this one looks
  * from there to where it writes, and the writes are conditional, all or none. So a draft may also be appended
- * by its sender's next attempt at the same moment, and either finds the other's entry.
+ * by its sender's next attempt at the same moment, and either finds the other's entry. And who has been removed by
+ * then is refused, as in append.ts ([CHT6]).
  */
 import { failure, type Outcome, success } from "../../protocol/errors.ts";
 import {
@@ -16,9 +17,12 @@ import {
   place,
   type Tip,
 } from "./append.ts";
+import type { SharedState } from "../stores/shared-state.ts";
 import type { Entry, Lane, MessageEntry } from "./entry.ts";
+import { refusal, type WriterDependencies } from "./writer.ts";
 
-export interface AppendBatchDependencies extends Omit<AppendDependencies, "log" | "projectedTip"> {
+export interface AppendBatchDependencies
+  extends Omit<AppendDependencies, "log" | "projectedTip">, WriterDependencies {
   readonly log: Pick<AppendLog, "readFrom"> & {
     putAllIfFree(entries: readonly Entry[]): Promise<boolean>;
   };
@@ -46,7 +50,8 @@ export async function appendBatch(
     open.delete(id);
   };
   let tip: Tip = { seq: Math.min(...drafts.map(({ seen }) => seen)), sentAt: 0 };
-  // The entry at the tip is read too, for its time.
+  let state: SharedState | undefined;
+  // The entry at the tip is read too, for its time and the state that it tells of.
   let from = tip.seq;
   for (let round = 0; open.size > 0 && round < maxRounds; round += 1) {
     if (round > 0) await deps.pause(deps.random() * Math.min(5 * 2 ** round, 100));
@@ -60,10 +65,18 @@ export async function appendBatch(
       more = page.more;
     }
     for (const [id, draft] of open) if ((draft.replyTo ?? 0) > tip.seq) settle(id, noSuchReply);
+    state = await deps.states.at(chatId, tip.stateSeq, state);
+    for (const [id, draft] of open) {
+      const refused = await refusal(deps, state, chatId, draft.userId);
+      if (refused) settle(id, refused);
+    }
     const placed: [id: string, entry: MessageEntry][] = [];
     let last = tip;
+    const keptMs = state?.disappearAfterMs;
+    const stateSeq = tip.stateSeq ?? state?.stateSeq ?? 0;
     for (const [id, draft] of open) {
-      const entry = place(deps, draft, last, draft.lane);
+      const placement = { lane: draft.lane, stateSeq, ...(keptMs !== undefined && { keptMs }) };
+      const entry = place(deps, draft, last, placement);
       placed.push([id, entry]);
       last = entry;
     }

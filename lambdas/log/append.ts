@@ -60,12 +60,27 @@ export type Draft = Pick<MessageEntry, "chatId" | "clientMessageId" | "userId" |
 
 export interface AppendTerms {
   /**
-   * Whether the sender may write to this chat, and the lane of what it writes. Waited for beside the first read,
-   * and before any write; its failure goes before every other, so that who may not write learns nothing.
+   * Whether the sender may write to this chat, as far as a first look tells. Waited for beside the first read, and
+   * before any write; its failure goes before every other, so that a stranger learns nothing. One who was a member
+   * (`not_a_member`) still finds what it sent before ([SND4]).
    */
-  readonly admission: Promise<Outcome<Lane>>;
+  readonly admission: Promise<Outcome<unknown>>;
+  /**
+   * Whether the sender may write the entry behind this tip, and what else holds for that entry. Asked before each
+   * write: a write that succeeds shows that nothing has changed since the tip, so a removal of the sender and its
+   * message are always one before the other ([CHT6]).
+   */
+  readonly confirm: (tip: Tip) => Promise<Outcome<Placement>>;
   /** Slots lost to rivals after which the append gives up as contended. 0: it only looks. */
   readonly slotsToLose: number;
+}
+
+/** What holds for an entry at its place. */
+export interface Placement {
+  readonly lane: Lane;
+  readonly stateSeq: number;
+  /** [EDT6] Milliseconds for which the chat keeps messages; absent: as long as the stage does. */
+  readonly keptMs?: number;
 }
 
 export type Appended =
@@ -82,7 +97,7 @@ export const slotKeptMs = 7 * 86_400_000;
 
 /**
  * Stores the draft once, whatever the number of attempts.
- * Failures: that of the admission, `bad_request` (an `after` or `replyTo` that never was), `stale_cursor` (an
+ * Failures: those of the terms, `bad_request` (an `after` or `replyTo` that never was), `stale_cursor` (an
  * `after` further back than the send window).
  */
 export async function append(
@@ -94,12 +109,14 @@ export async function append(
   if (!start.ok) return start;
   if ("found" in start.value) return success({ kind: "found", entry: start.value.found });
 
-  const { floor, lane } = start.value;
+  const { floor } = start.value;
   let { tip } = start.value;
   for (let lost = 0; ; lost += 1) {
     if (draft.replyTo !== undefined && draft.replyTo > tip.seq) return noSuchReply;
     if (lost === terms.slotsToLose) return success({ kind: "contended", seen: tip.seq });
-    const entry = place(deps, draft, tip, lane);
+    const placement = await terms.confirm(tip);
+    if (!placement.ok) return placement;
+    const entry = place(deps, draft, tip, placement.value);
     if (await deps.log.putIfFree(entry)) return success({ kind: "stored", entry });
 
     if (lost > 0) await deps.pause(deps.random() * Math.min(10 * 2 ** lost, 150));
@@ -116,6 +133,8 @@ export const noSuchReply = failure("bad_request", "replyTo: the chat has no entr
 export interface Tip {
   readonly seq: number;
   readonly sentAt: number;
+  /** Absent where the entry at the tip has expired. */
+  readonly stateSeq?: number;
 }
 
 interface Found {
@@ -127,25 +146,22 @@ interface End {
   readonly tip: Tip;
 }
 
-type Start = Found | (End & { readonly lane: Lane });
-
 /** The floor of this message and the end of the log, as far as they can be had; or the message itself. */
 async function findStart(
   deps: AppendDependencies,
   draft: Draft,
-  admission: Promise<Outcome<Lane>>,
-): Promise<Outcome<Start>> {
+  admission: AppendTerms["admission"],
+): Promise<Outcome<Found | End>> {
   const { after } = draft;
   const reading =
     after === undefined ? deps.log.glimpseTip(draft.chatId) : deps.log.glimpseFrom(draft.chatId, after);
   const [shown, admitted] = await Promise.all([reading, admission]);
-  if (!admitted.ok) return admitted;
-  const end =
+  if (!admitted.ok && admitted.error.code !== "not_a_member") return admitted;
+  const start =
     shown && "entries" in shown
       ? await startAfter(deps, draft, after ?? 0, shown)
       : await startAtTip(deps, draft, shown);
-  if (!end.ok) return end;
-  return success("found" in end.value ? end.value : { ...end.value, lane: admitted.value });
+  return start.ok && !("found" in start.value) && !admitted.ok ? admitted : start;
 }
 
 /** From what was shown behind `after`. */
@@ -243,12 +259,12 @@ async function findTip(deps: AppendDependencies, draft: Draft, floor: number): P
   const again = await lookThrough(deps, draft, floor, floor);
   if (!again.ok) return again;
   if ("found" in again.value) return success({ found: again.value.found });
-  const end = again.value.last ?? { seq: 0, sentAt: 0 };
+  const end: Tip = again.value.last ?? { seq: 0, sentAt: 0 };
   const seq = Math.max(end.seq, projected);
   // The log of a group begins with its making: as long as that has not come to its end, there is no group.
   if (seq === 0 && isGroupId(draft.chatId)) return failure("not_found", "chatId: no such chat");
   if (seq < floor) return failure("bad_request", "after: the chat has no entry with this seq");
-  return success({ floor, tip: { seq, sentAt: end.sentAt } });
+  return success({ floor, tip: seq === end.seq ? end : { seq, sentAt: end.sentAt } });
 }
 
 /** The draft as the entry behind a tip. */
@@ -256,11 +272,11 @@ export function place(
   deps: Pick<AppendDependencies, "now" | "newId" | "retentionMs">,
   draft: Draft,
   tip: Tip,
-  lane: Lane,
+  { lane, stateSeq, keptMs }: Placement,
 ): MessageEntry {
   // Never less than the entry before: clocks of different machines differ, and seq is the order.
   const sentAt = Math.max(deps.now(), tip.sentAt);
-  const until = visibleUntil(deps, sentAt);
+  const until = visibleUntil(deps, sentAt, keptMs);
   return {
     kind: "message",
     chatId: draft.chatId,
@@ -272,12 +288,18 @@ export function place(
     text: draft.text,
     sentAt,
     lane,
+    stateSeq,
     ...(draft.replyTo === undefined ? {} : { replyTo: draft.replyTo }),
     ...(until === undefined ? {} : { visibleUntil: until }),
   };
 }
 
-const visibleUntil = (
+/** The sooner of the stage's end and the chat's; undefined: never. */
+export function visibleUntil(
   { retentionMs }: Pick<AppendDependencies, "retentionMs">,
   from: number,
-): number | undefined => (retentionMs === undefined ? undefined : from + retentionMs);
+  keptMs = Number.POSITIVE_INFINITY,
+): number | undefined {
+  const ms = Math.min(retentionMs ?? Number.POSITIVE_INFINITY, keptMs);
+  return Number.isFinite(ms) ? from + ms : undefined;
+}

@@ -1,4 +1,4 @@
-import type { ChatChange, EntryFrame } from "../../protocol/frames.ts";
+import type { ChatChange, EntryFrame, NewMessageFrame } from "../../protocol/frames.ts";
 
 /**
  * Who brings an entry to the members: the function that stored it, with the safety net to look after it; the log's
@@ -17,22 +17,36 @@ interface EntryBase {
   readonly sentAt: number;
   /** Epoch milliseconds after which no client sees it any more; absent: kept forever. */
   readonly visibleUntil?: number;
+  /**
+   * The seq of the last entry, this one included, that changed what the chat's members share: who they are, its
+   * name, its timer. 0: none has. Who reads that state elsewhere knows by it whether it is the one of this entry.
+   */
+  readonly stateSeq: number;
 }
 
-/** One message in a chat's log. */
+/** One message in a chat's log, with what later entries have made of it. */
 export interface MessageEntry extends EntryBase {
   readonly kind: "message";
   readonly messageId: string;
   readonly clientMessageId: string;
+  /** As it is now: of its last edit. Empty once it is deleted. */
   readonly text: string;
   readonly replyTo?: number;
+  /** [EDT2] Before the first edit. */
+  readonly firstText?: string;
+  /** [EDT2] The entries that edited it, in their order. */
+  readonly edits?: readonly { readonly seq: number; readonly at: number }[];
+  /** [EDT1] The entry that deleted it for everyone. */
+  readonly deleted?: { readonly seq: number; readonly at: number };
+  /** [EDT3] By user, with the entry that made it. */
+  readonly reactions?: readonly { readonly userId: string; readonly emoji: string; readonly seq: number }[];
 }
 
 /** [CHT5] One change of the chat itself. It is no message: not counted as unread, not shown as a preview. */
 export interface ChangeEntry extends EntryBase {
   readonly kind: "change";
   readonly change: ChatChange;
-  /** Whom it concerns. */
+  /** Whom it concerns; of a change of a message, its author. */
   readonly participants: readonly string[];
 }
 
@@ -48,8 +62,23 @@ export const isOwn = (entry: Sender, device: Sender): boolean =>
 
 type Sender = Pick<Entry, "userId" | "deviceId">;
 
-/** [DLV1] [CHT5] [HIS1] The one form in which clients see an entry. */
-export function toFrame(entry: Entry): EntryFrame {
+/** True for every entry up to a seq: how an entry looked when it was stored, or how it looks to one who left. */
+export const upTo =
+  (seq: number): Sees =>
+  (other) =>
+    other <= seq;
+
+/** Whether one may see the entry with this seq. */
+export type Sees = (seq: number) => boolean;
+
+const seesAll: Sees = () => true;
+
+/**
+ * [DLV1] [CHT5] [HIS1] The one form in which clients see an entry.
+ * @param sees the entries whose doings on this one the client may know ([CHT6]); a deletion is for everyone
+ * @param textAt the text of an edit other than the last
+ */
+export function toFrame(entry: Entry, sees: Sees = seesAll, textAt?: (seq: number) => string): EntryFrame {
   if (entry.kind === "change") {
     const { chatId, seq, change, participants, userId, sentAt } = entry;
     return { command: "chatUpdate", chatId, seq, change, participants, userId, sentAt };
@@ -62,9 +91,45 @@ export function toFrame(entry: Entry): EntryFrame {
     clientMessageId: entry.clientMessageId,
     userId: entry.userId,
     deviceId: entry.deviceId,
-    message: entry.text,
+    message: textFor(entry, sees, textAt),
     attachments: [],
     replyTo: entry.replyTo ?? null,
     sentAt: entry.sentAt,
+    ...doneTo(entry, sees),
+  };
+}
+
+/** The edit whose text one sees; undefined: the first text. */
+export const editFor = ({ edits = [] }: MessageEntry, sees: Sees) => edits.findLast(({ seq }) => sees(seq));
+
+/** True where the text that one sees is neither the first nor the last: it lies in the entry of its edit. */
+export function needsEdit(entry: Entry, sees: Sees): entry is MessageEntry {
+  if (entry.kind !== "message" || entry.deleted) return false;
+  const edit = editFor(entry, sees);
+  return edit !== undefined && edit !== entry.edits?.at(-1);
+}
+
+/** The text of a message as one sees it. */
+export function textFor(entry: MessageEntry, sees: Sees, textAt?: (seq: number) => string): string {
+  if (entry.deleted) return "";
+  const edit = editFor(entry, sees);
+  if (!edit) return entry.firstText ?? entry.text;
+  if (edit === entry.edits?.at(-1)) return entry.text;
+  if (!textAt) throw new Error("an edit between the first and the last was not read");
+  return textAt(edit.seq);
+}
+
+function doneTo(
+  entry: MessageEntry,
+  sees: Sees,
+): Pick<NewMessageFrame, "editedAt" | "deletedAt" | "reactions"> {
+  if (entry.deleted) return { deletedAt: entry.deleted.at };
+  const edit = editFor(entry, sees);
+  const reactions = (entry.reactions ?? []).filter(({ seq }) => sees(seq));
+  return {
+    ...(edit && { editedAt: edit.at }),
+    ...(reactions.length > 0 && {
+      reactions: reactions.map(({ userId, emoji }) => ({ userId, emoji })),
+    }),
   };
 }

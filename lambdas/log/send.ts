@@ -4,19 +4,23 @@
  */
 import { failure, type Failure, type Outcome, success } from "../../protocol/errors.ts";
 import type { ReplyFields } from "../../protocol/frames.ts";
-import { limits } from "../../protocol/limits.ts";
 import type { RequestOf } from "../../protocol/requests.ts";
 import { answeredLater } from "../commands/command-handler.ts";
 import type { Caller } from "../commands/identity.ts";
-import { type Audience, type AudienceDependencies, audienceOf } from "../delivery/direct-lane.ts";
 import type { Device } from "../stores/clients.ts";
-import { append, type AppendDependencies } from "./append.ts";
-import type { Entry, Lane, MessageEntry } from "./entry.ts";
+import { isFor, type SharedState } from "../stores/shared-state.ts";
+import { append, type AppendDependencies, type Placement, type Tip } from "./append.ts";
+import type { Entry, MessageEntry } from "./entry.ts";
+import { checkText } from "./message-text.ts";
 import type { HotChats } from "./hot-chats.ts";
 import type { Bucket, SendRate } from "./send-rate.ts";
 import type { WaitingDraft } from "./waiting-draft.ts";
+import { firstLook, refusal, type WriterDependencies } from "./writer.ts";
 
-export interface SendDependencies extends AppendDependencies, AudienceDependencies {
+export interface SendDependencies extends AppendDependencies, WriterDependencies {
+  /** The largest chat, in members, whose messages the sending function brings to the members itself. 0: none. */
+  readonly directLaneMembers: number;
+  readonly devicesOf: (userId: string) => Promise<Device[]>;
   /** The sender's devices and bucket. */
   readonly sendersOf: (userId: string) => Promise<{ devices: Device[]; bucket?: Bucket }>;
   readonly rate: SendRate;
@@ -49,9 +53,14 @@ export async function sendMessage(
   if (unfit) return unfit;
   const { userId, deviceId } = sender;
   const origin = deps.sendersOf(userId);
-  const audience = audienceOf(deps, chatId, userId);
-  const admission = admit(deps, userId, audience, origin);
-  const devices = devicesOf(deps, userId, audience, origin);
+  const atFirst = firstLook(deps, chatId, userId);
+  const admission = admit(deps, chatId, userId, atFirst, origin);
+  const devices = devicesOf(deps, userId, atFirst, origin);
+  let state: SharedState | undefined;
+  const confirm = async (tip: Tip): Promise<Outcome<Placement>> => {
+    state = await deps.states.at(chatId, tip.stateSeq, state ?? (await atFirst));
+    return (await refusal(deps, state, chatId, userId)) ?? success(placement(deps, state, tip));
+  };
 
   const draft = {
     chatId,
@@ -63,7 +72,7 @@ export async function sendMessage(
     ...(replyTo !== undefined && { replyTo }),
   };
   const slotsToLose = slotsFor(deps, chatId);
-  const appended = await append(deps, draft, { admission, slotsToLose });
+  const appended = await append(deps, draft, { admission, confirm, slotsToLose });
   const told = tellBucket(deps, userId, origin);
   if (!appended.ok) {
     await told;
@@ -71,14 +80,28 @@ export async function sendMessage(
   }
   if (appended.value.kind === "contended") {
     await told;
-    const lane = (await audience)?.lane === "direct" ? "both" : "streams";
+    const lane = isSmall(deps, await atFirst) ? "both" : "streams";
     return await afterLosing(deps, { ...draft, seen: appended.value.seen, lane }, request, sender);
   }
   const { kind, entry } = appended.value;
   // An entry of an earlier attempt was told then, or is the safety net's: whoever has acknowledged it hears no more.
-  await Promise.all([told, kind === "stored" && entry.lane === "direct" && deps.tellAll(entry, devices)]);
+  if (kind === "stored" && entry.lane === "direct") {
+    // Those who came or went since the first look count as they do now.
+    const now = state === (await atFirst) ? devices : devicesOf(deps, userId, Promise.resolve(state), origin);
+    await deps.tellAll(entry, now);
+  }
+  await told;
   return success(sent(entry));
 }
+
+const isSmall = ({ directLaneMembers }: SendDependencies, state: SharedState | undefined): boolean =>
+  state !== undefined && state.members.size <= directLaneMembers;
+
+const placement = (deps: SendDependencies, state: SharedState | undefined, tip: Tip): Placement => ({
+  lane: isSmall(deps, state) ? "direct" : "streams",
+  stateSeq: tip.stateSeq ?? state?.stateSeq ?? 0,
+  ...(state?.disappearAfterMs !== undefined && { keptMs: state.disappearAfterMs }),
+});
 
 /** [SND1] What a sender is answered. */
 export const sent = ({
@@ -89,38 +112,37 @@ export const sent = ({
   clientMessageId,
 }: MessageEntry): ReplyFields["sendMessage"] => ({ chatId, messageId, seq, sentAt, clientMessageId });
 
-function checkText(text: string): Failure | undefined {
-  if (text === "") return failure("bad_request", "message: must not be empty");
-  if (!text.isWellFormed()) return failure("bad_request", "message: holds half of a surrogate pair");
-  const bytes = Buffer.byteLength(text, "utf8");
-  if (bytes > limits.textBytes) {
-    return failure("too_large", `message: is ${bytes} bytes of UTF-8; at most ${limits.textBytes} fit`);
-  }
-  return undefined;
-}
-
 async function admit(
   deps: SendDependencies,
+  chatId: string,
   userId: string,
-  audience: Promise<Audience | undefined>,
+  atFirst: Promise<SharedState | undefined>,
   origin: Promise<{ bucket?: Bucket }>,
-): Promise<Outcome<Lane>> {
-  const [found, { bucket }] = await Promise.all([audience, origin]);
-  if (!found) return failure("not_found", "chatId: no such chat");
+): Promise<Outcome<undefined>> {
+  const [state, { bucket }] = await Promise.all([atFirst, origin]);
+  const refused = await refusal(deps, state, chatId, userId);
+  if (refused) return refused;
   const tooEarlyMs = deps.rate.take(userId, bucket, deps.now());
-  if (tooEarlyMs === undefined) return success(found.lane);
+  if (tooEarlyMs === undefined) return success(undefined);
   return failure("rate_limited", "too many messages at once; send this one again later", tooEarlyMs);
 }
 
-/** The devices of all members. None where they cannot be read: the message is sent all the same. */
+/**
+ * The devices of all members of a small chat who may see what is said now. None where they cannot be read: the
+ * message is sent all the same.
+ */
 async function devicesOf(
   deps: SendDependencies,
   userId: string,
-  audience: Promise<Audience | undefined>,
+  of: Promise<SharedState | undefined>,
   origin: Promise<{ devices: Device[] }>,
 ): Promise<Device[]> {
   try {
-    const others = ((await audience)?.members ?? []).filter((member) => member !== userId);
+    const state = await of;
+    if (!state || !isSmall(deps, state)) return [];
+    const others = [...state.members.keys()].filter(
+      (member) => member !== userId && isFor(state, member, Number.MAX_SAFE_INTEGER),
+    );
     const found = await Promise.all([
       ...others.map(async (other) => await deps.devicesOf(other)),
       origin.then(({ devices }) => devices),

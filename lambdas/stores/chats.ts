@@ -1,63 +1,17 @@
-/**
- * Chats: what a chat is, and the head projected from its log: the last entry seen, the preview and the counts
- * from which every member's unread number follows. Key chatId.
- */
+/** Chats: made, and read. Key chatId. Their heads: heads.ts; what their members share: shared-state.ts. */
 import {
-  type AttributeValue,
   GetItemCommand,
   PutItemCommand,
   TransactionCanceledException,
   TransactWriteItemsCommand,
-  UpdateItemCommand,
   type DynamoDBClient,
 } from "@aws-sdk/client-dynamodb";
-import { batchGet, type Item, n, number, refusedByCondition, s, text } from "./attributes.ts";
 import type { ChangeEntry } from "../log/entry.ts";
-import { toItem as entryItem } from "./messages.ts";
+import { batchGet, n, refusedByCondition, s, text } from "./attributes.ts";
+import { type Chat, newChatItem, toChat } from "./chat-items.ts";
+import { toItem } from "./entry-items.ts";
 import { type Membership, membershipItem } from "./participants.ts";
-
-interface ChatBase {
-  readonly chatId: string;
-  /** Epoch milliseconds. */
-  readonly createdAt: number;
-  readonly head: Head;
-}
-
-export interface DirectChat extends ChatBase {
-  readonly type: "direct";
-  readonly participants: readonly string[];
-}
-
-export interface GroupChat extends ChatBase {
-  readonly type: "group";
-  readonly name: string;
-  /**
-   * While the group is being made: whom it is to have, the creator first, as its first attempt said. Afterwards
-   * the memberships alone say who is in it, and every move of the head is spared the list.
-   */
-  readonly founders?: readonly string[];
-}
-
-export type Chat = DirectChat | GroupChat;
-
-/**
- * [CHT2] False for a group whose making has not come to its end: it is there for nobody. A group's log begins
- * with its creation, and head and entry are written as one, so its head says it without a look at the log.
- */
-export const isMade = ({ type, head }: Chat): boolean => type === "direct" || head.lastSeq > 0;
-
-/** The projection of a chat's log up to `lastSeq`. */
-export interface Head {
-  readonly lastSeq: number;
-  /** When the last entry was accepted; 0 when there is none. */
-  readonly lastSentAt: number;
-  readonly lastMessage?: { seq: number; userId: string; preview: string; sentAt: number };
-  /** Messages in the log up to lastSeq, and how many of them each member sent. */
-  readonly messages: number;
-  readonly sentBy: ReadonlyMap<string, number>;
-}
-
-export const emptyHead: Head = { lastSeq: 0, lastSentAt: 0, messages: 0, sentBy: new Map() };
+import { type SharedState, sharedItem } from "./shared-state.ts";
 
 export class ChatsStore {
   readonly #client: DynamoDBClient;
@@ -97,7 +51,7 @@ export class ChatsStore {
     const absent = "attribute_not_exists(chatId)";
     const transaction = new TransactWriteItemsCommand({
       TransactItems: [
-        { Put: { TableName: this.#table, Item: toItem(chat), ConditionExpression: absent } },
+        { Put: { TableName: this.#table, Item: newChatItem(chat), ConditionExpression: absent } },
         ...memberships.map((membership) => ({
           Put: {
             TableName: participantsTable,
@@ -122,7 +76,7 @@ export class ChatsStore {
   async keep(chat: Chat): Promise<Chat> {
     const put = new PutItemCommand({
       TableName: this.#table,
-      Item: toItem(chat),
+      Item: newChatItem(chat),
       ConditionExpression: "attribute_not_exists(chatId)",
       ReturnValuesOnConditionCheckFailure: "ALL_OLD",
     });
@@ -132,20 +86,25 @@ export class ChatsStore {
   }
 
   /**
-   * Makes a group of its draft: the first entry of its log, and the head that says so, as one. "busy" when
-   * another attempt is at it at this moment.
+   * Makes a group of its draft: the first entry of its log, its shared state, and the head that says so, as one.
+   * "busy" when another attempt is at it at this moment.
    * @param messagesTable the table of the log, written in the same transaction
    */
-  async make(first: ChangeEntry, messagesTable: string): Promise<"made" | "made before" | "busy"> {
+  async make(
+    first: ChangeEntry,
+    state: SharedState,
+    messagesTable: string,
+  ): Promise<"made" | "made before" | "busy"> {
     const transaction = new TransactWriteItemsCommand({
       TransactItems: [
         {
           Put: {
             TableName: messagesTable,
-            Item: entryItem(first),
+            Item: toItem(first),
             ConditionExpression: "attribute_not_exists(chatId)",
           },
         },
+        { Put: { TableName: this.#table, Item: sharedItem(state) } },
         {
           Update: {
             TableName: this.#table,
@@ -168,136 +127,4 @@ export class ChatsStore {
       throw error;
     }
   }
-
-  /** Moves the head on, if it is still where the caller read it. False when another was quicker. */
-  async moveHead(chatId: string, from: number, to: Head): Promise<boolean> {
-    const { lastMessage } = to;
-    const update = new UpdateItemCommand({
-      TableName: this.#table,
-      Key: { chatId: s(chatId) },
-      UpdateExpression:
-        "SET lastSeq = :to, lastSentAt = :at, messages = :messages, sentBy = :sentBy" +
-        (lastMessage ? ", lastMessage = :message" : ""),
-      ConditionExpression: "lastSeq = :from",
-      ExpressionAttributeValues: {
-        ":from": n(from),
-        ":to": n(to.lastSeq),
-        ":at": n(to.lastSentAt),
-        ":messages": n(to.messages),
-        ":sentBy": countsItem(to.sentBy),
-        ...(lastMessage && { ":message": messageItem(lastMessage) }),
-      },
-    });
-    return (await refusedByCondition(this.#client.send(update))) === undefined;
-  }
-
-  /**
-   * Moves the head on by what its next entries add to it, without having read it, if it stands at `from`.
-   * Answers with the chat as it is then; where it stood elsewhere, with the chat as it stands.
-   */
-  async addToHead(
-    chatId: string,
-    from: number,
-    added: Head,
-  ): Promise<{ moved: boolean; chat: Chat | undefined }> {
-    const { lastMessage } = added;
-    const senders = [...added.sentBy];
-    const sets = [
-      "lastSeq = :to",
-      "lastSentAt = :at",
-      ...(lastMessage ? ["lastMessage = :message", "messages = messages + :messages"] : []),
-      ...senders.map((_, at) => `sentBy.#u${at} = if_not_exists(sentBy.#u${at}, :zero) + :u${at}`),
-    ];
-    const update = new UpdateItemCommand({
-      TableName: this.#table,
-      Key: { chatId: s(chatId) },
-      UpdateExpression: `SET ${sets.join(", ")}`,
-      ConditionExpression: "lastSeq = :from",
-      ...(senders.length > 0 && {
-        ExpressionAttributeNames: Object.fromEntries(
-          senders.map(([userId], at) => [`#u${at}`, countName(userId)]),
-        ),
-      }),
-      ExpressionAttributeValues: {
-        ":from": n(from),
-        ":to": n(added.lastSeq),
-        ":at": n(added.lastSentAt),
-        ...(lastMessage && { ":message": messageItem(lastMessage), ":messages": n(added.messages) }),
-        ...(senders.length > 0 && { ":zero": n(0) }),
-        ...Object.fromEntries(senders.map(([, count], at) => [`:u${at}`, n(count)])),
-      },
-      ReturnValues: "ALL_NEW",
-      ReturnValuesOnConditionCheckFailure: "ALL_OLD",
-    });
-    let now: Item | undefined;
-    const refused = await refusedByCondition(
-      this.#client.send(update).then(({ Attributes }) => (now = Attributes)),
-    );
-    if (refused === undefined) return { moved: true, chat: now && toChat(now) };
-    return { moved: false, chat: refused === true ? undefined : toChat(refused) };
-  }
 }
-
-// Each user under a name that begins with a letter of ours: one may be called `__proto__`.
-const countName = (userId: string): string => `u:${userId}`;
-
-const countsItem = (counts: ReadonlyMap<string, number>) => ({
-  M: Object.fromEntries([...counts].map(([userId, count]) => [countName(userId), n(count)])),
-});
-
-const messageItem = (message: NonNullable<Head["lastMessage"]>) => ({
-  M: {
-    seq: n(message.seq),
-    userId: s(message.userId),
-    preview: s(message.preview),
-    sentAt: n(message.sentAt),
-  },
-});
-
-const toItem = (chat: Chat): Item => ({
-  chatId: s(chat.chatId),
-  type: s(chat.type),
-  ...(chat.type === "direct"
-    ? { participants: { L: chat.participants.map(s) } }
-    : { name: s(chat.name), ...(chat.founders && { founders: { L: chat.founders.map(s) } }) }),
-  createdAt: n(chat.createdAt),
-  lastSeq: n(chat.head.lastSeq),
-  lastSentAt: n(chat.head.lastSentAt),
-  messages: n(chat.head.messages),
-  sentBy: countsItem(chat.head.sentBy),
-});
-
-function toChat(item: Item): Chat {
-  const type = text(item, "type");
-  const message = item["lastMessage"]?.M;
-  const base = {
-    chatId: text(item, "chatId"),
-    createdAt: number(item, "createdAt"),
-    head: {
-      lastSeq: number(item, "lastSeq"),
-      lastSentAt: number(item, "lastSentAt"),
-      messages: number(item, "messages"),
-      sentBy: new Map(
-        Object.entries(item["sentBy"]?.M ?? {}).map(([name, { N }]) => [
-          name.slice(countName("").length),
-          Number(N),
-        ]),
-      ),
-      ...(message && {
-        lastMessage: {
-          seq: number(message, "seq"),
-          userId: text(message, "userId"),
-          preview: text(message, "preview"),
-          sentAt: number(message, "sentAt"),
-        },
-      }),
-    },
-  };
-  if (type === "direct") return { type, ...base, participants: users(item["participants"]) };
-  if (type !== "group") throw new Error(`chat of unknown type ${type}`);
-  const founders = item["founders"] && { founders: users(item["founders"]) };
-  return { type, ...base, name: text(item, "name"), ...founders };
-}
-
-const users = (value: AttributeValue | undefined): string[] =>
-  (value?.L ?? []).flatMap(({ S }) => (S === undefined ? [] : [S]));

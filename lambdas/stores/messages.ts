@@ -11,31 +11,19 @@ import {
   TransactWriteItemsCommand,
   type DynamoDBClient,
 } from "@aws-sdk/client-dynamodb";
-import { type AppendLog, slotKeptMs } from "../log/append.ts";
-import type { ChatChange } from "../../protocol/frames.ts";
-import type { ChangeEntry, Entry, Lane, MessageEntry } from "../log/entry.ts";
+import type { AppendLog } from "../log/append.ts";
+import type { Entry } from "../log/entry.ts";
 import {
   batchGet,
   type Consistency,
   type Item,
   n,
   number,
-  optionalNumber,
   refusedByCondition,
   s,
   text,
 } from "./attributes.ts";
-
-/**
- * Seconds by which time to live outlasts what clients may see. An expired slot must not be freed while the
- * projection of the chat's tip may still lag behind it; streams keep a day, so a week is ample.
- */
-const ttlSlackSec = slotKeptMs / 1000;
-
-export interface LogPosition {
-  readonly chatId: string;
-  readonly seq: number;
-}
+import { expiryAt, type LogPosition, slotKey, timeToLive, toEntry, toItem } from "./entry-items.ts";
 
 export class MessagesStore implements AppendLog {
   readonly #client: DynamoDBClient;
@@ -165,6 +153,18 @@ export class MessagesStore implements AppendLog {
     to: number,
     userId: string,
   ): Promise<{ entries: number; others: number }> {
+    return await this.#count(chatId, from, to, userId);
+  }
+
+  /** How many of the entries between two seqs are messages of others that are still to be seen at this time. */
+  async countUnread(chatId: string, from: number, to: number, userId: string, now: number): Promise<number> {
+    const still =
+      "attribute_not_exists(deletedSeq) AND (attribute_not_exists(expiresAt) OR expiresAt > :now)";
+    const at = { ":now": n(expiryAt(now)) };
+    return (await this.#count(chatId, from, to, userId, ` AND ${still}`, at)).others;
+  }
+
+  async #count(chatId: string, from: number, to: number, userId: string, filter = "", values: Item = {}) {
     let entries = 0;
     let others = 0;
     let start: Item | undefined;
@@ -173,7 +173,7 @@ export class MessagesStore implements AppendLog {
         new QueryCommand({
           TableName: this.#table,
           KeyConditionExpression: "chatId = :chat AND seq BETWEEN :from AND :to",
-          FilterExpression: "#kind = :message AND userId <> :user",
+          FilterExpression: `#kind = :message AND userId <> :user${filter}`,
           ExpressionAttributeNames: { "#kind": "kind" },
           ExpressionAttributeValues: {
             ":chat": s(chatId),
@@ -181,6 +181,7 @@ export class MessagesStore implements AppendLog {
             ":to": n(to),
             ":message": s("message"),
             ":user": s(userId),
+            ...values,
           },
           Select: "COUNT",
           ConsistentRead: true,
@@ -192,6 +193,31 @@ export class MessagesStore implements AppendLog {
       start = page.LastEvaluatedKey;
     } while (start);
     return { entries, others };
+  }
+
+  /**
+   * [RCP2] Who sent the messages between two seqs, both included: of the newest 100 entries there. Eventually
+   * consistent: perhaps without those of the last moment.
+   */
+  async sendersBetween(
+    chatId: string,
+    from: number,
+    to: number,
+  ): Promise<{ readonly seq: number; readonly userId: string }[]> {
+    const { Items = [] } = await this.#client.send(
+      new QueryCommand({
+        TableName: this.#table,
+        KeyConditionExpression: "chatId = :chat AND seq BETWEEN :from AND :to",
+        ProjectionExpression: "seq, userId, #kind",
+        ExpressionAttributeNames: { "#kind": "kind" },
+        ExpressionAttributeValues: { ":chat": s(chatId), ":from": n(from), ":to": n(to) },
+        ScanIndexForward: false,
+        Limit: 100,
+      }),
+    );
+    return Items.flatMap((item) =>
+      text(item, "kind") === "message" ? [{ seq: number(item, "seq"), userId: text(item, "userId") }] : [],
+    );
   }
 
   async #read(
@@ -215,78 +241,3 @@ export class MessagesStore implements AppendLog {
     return { entries: (Items ?? []).map(toEntry), more: LastEvaluatedKey !== undefined };
   }
 }
-
-const slotKey = ({ chatId, seq }: LogPosition): Item => ({ chatId: s(chatId), seq: n(seq) });
-
-const timeToLive = (visibleUntil: number | undefined): Item =>
-  visibleUntil === undefined ? {} : { expiresAt: n(Math.ceil(visibleUntil / 1000) + ttlSlackSec) };
-
-/** The item of an entry: also for whoever stores one in a transaction with other tables' items. */
-export function toItem(entry: Entry): Item {
-  return {
-    chatId: s(entry.chatId),
-    seq: n(entry.seq),
-    kind: s(entry.kind),
-    userId: s(entry.userId),
-    deviceId: s(entry.deviceId),
-    lane: s(entry.lane),
-    sentAt: n(entry.sentAt),
-    ...(entry.kind === "message" ? messageItem(entry) : changeItem(entry)),
-    ...timeToLive(entry.visibleUntil),
-  };
-}
-
-const messageItem = (entry: MessageEntry): Item => ({
-  messageId: s(entry.messageId),
-  clientMessageId: s(entry.clientMessageId),
-  text: s(entry.text),
-  ...(entry.replyTo === undefined ? {} : { replyTo: n(entry.replyTo) }),
-});
-
-const changeItem = ({ change, participants }: ChangeEntry): Item => ({
-  change: { M: { type: s(change.type), name: s(change.name), members: n(change.members) } },
-  participants: { L: participants.map(s) },
-});
-
-/** Also used on the images that the stream carries, which have the same form. */
-export function toEntry(item: Item): Entry {
-  const kind = text(item, "kind");
-  const expiresAt = optionalNumber(item, "expiresAt");
-  const base = {
-    chatId: text(item, "chatId"),
-    seq: number(item, "seq"),
-    userId: text(item, "userId"),
-    deviceId: text(item, "deviceId"),
-    lane: toLane(text(item, "lane")),
-    sentAt: number(item, "sentAt"),
-    ...(expiresAt === undefined ? {} : { visibleUntil: (expiresAt - ttlSlackSec) * 1000 }),
-  };
-  if (kind === "change") {
-    const participants = (item["participants"]?.L ?? []).flatMap(({ S }) => (S === undefined ? [] : [S]));
-    return { kind, ...base, change: toChange(item["change"]?.M ?? {}), participants };
-  }
-  if (kind !== "message") throw new Error(`entry of unknown kind ${kind}`);
-  const replyTo = optionalNumber(item, "replyTo");
-  return {
-    kind,
-    ...base,
-    messageId: text(item, "messageId"),
-    clientMessageId: text(item, "clientMessageId"),
-    text: text(item, "text"),
-    ...(replyTo === undefined ? {} : { replyTo }),
-  };
-}
-
-function toLane(lane: string): Lane {
-  if (lane === "direct" || lane === "streams" || lane === "both") return lane;
-  throw new Error(`entry of unknown lane ${lane}`);
-}
-
-function toChange(item: Item): ChatChange {
-  const type = text(item, "type");
-  if (type !== "created") throw new Error(`change of unknown type ${type}`);
-  return { type, name: text(item, "name"), members: number(item, "members") };
-}
-
-/** The entry of a stream's new image. */
-export const entryOf = (image: object | undefined): Entry => toEntry((image ?? {}) as Item);

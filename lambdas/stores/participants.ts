@@ -3,6 +3,7 @@
  * `byParticipant` lists a user's chats in the order of chatId.
  */
 import type { ChatType } from "../../protocol/frames.ts";
+import type { Periods } from "../chats/periods.ts";
 import {
   GetItemCommand,
   PutItemCommand,
@@ -12,25 +13,29 @@ import {
 } from "@aws-sdk/client-dynamodb";
 import {
   batchGet,
-  type Consistency,
   type Item,
   n,
   number,
+  optionalNumber,
   optionalText,
   refusedByCondition,
   s,
   text,
 } from "./attributes.ts";
+import { toSpans } from "./shared-state.ts";
 
 /** What the index shows of a membership: the parts that seldom or never change while it lasts. */
-export interface ChatOfUser {
+export interface ChatOfUser extends Periods {
   readonly chatId: string;
   readonly type: ChatType;
   /** The other user of a direct chat. */
   readonly peerId?: string;
-  /** First seq that this member sees, [CHT6], and when it joined. */
-  readonly joinedSeq: number;
+  /** When it first joined. */
   readonly joinedAt: number;
+  /** [CHT6] When the last message that it may see was sent; absent while its last period goes on. */
+  readonly leftAt?: number;
+  /** [EDT6] True where entries of the chat may have expired: an empty slot may have others behind it. */
+  readonly expires: boolean;
   /** [LST3] The user has this chat above the others. Here, because it decides the list's order. */
   readonly pinned: boolean;
 }
@@ -48,13 +53,28 @@ export interface ReadMark {
   readonly readOthers: number;
 }
 
-export interface Membership extends ChatOfUser, ChatState, ReadMark {
-  readonly participantId: string;
-  /** [CHT2] Of a direct chat both are members. */
-  readonly role: Role;
+/** [RCP1] Up to where some device of a member has a chat, and up to where the member has read it. */
+export interface Marks {
+  readonly deliveredSeq: number;
+  readonly readSeq: number;
 }
 
-export type Role = "admin" | "member";
+export interface Membership extends ChatOfUser, ChatState, ReadMark {
+  /** [RCP1] Absent until a device of the member acknowledges. */
+  readonly deliveredSeq?: number;
+  readonly participantId: string;
+  /** [CHT6] The chat as it was when the last period ended; absent while that goes on. */
+  readonly atLeave?: AtLeave;
+}
+
+export interface AtLeave {
+  /** Of a group. */
+  readonly name?: string;
+  /** The last message; absent where there was none. */
+  readonly messageSeq?: number;
+  /** Messages of others up to there, seen or not. */
+  readonly others: number;
+}
 
 export class ParticipantsStore {
   readonly #client: DynamoDBClient;
@@ -91,28 +111,14 @@ export class ParticipantsStore {
     await refusedByCondition(this.#client.send(put));
   }
 
-  /** Up to so many of a chat's members. An eventual read may lack one who joined a moment ago. */
-  async someMembers(chatId: string, limit: number, consistency: Consistency): Promise<string[]> {
-    const { Items = [] } = await this.#client.send(
-      new QueryCommand({
-        TableName: this.#table,
-        KeyConditionExpression: "chatId = :chat",
-        ExpressionAttributeValues: { ":chat": s(chatId) },
-        ProjectionExpression: "participantId",
-        ConsistentRead: consistency === "strong",
-        Limit: limit,
-      }),
-    );
-    return Items.map((item) => text(item, "participantId"));
-  }
-
   /** [LST3] Changes what is given of the user's view of a chat. Returns all of it; undefined to a non-member. */
   async setState(chatId: string, userId: string, change: Partial<ChatState>): Promise<ChatState | undefined> {
     const given = Object.entries(change);
     const update = new UpdateItemCommand({
       TableName: this.#table,
       Key: key(chatId, userId),
-      UpdateExpression: `SET ${given.map((_, at) => `#f${at} = :f${at}`).join(", ")}`,
+      // A change of the view is no news of the marks: see MarkChange.
+      UpdateExpression: `SET ${given.map((_, at) => `#f${at} = :f${at}`).join(", ")} REMOVE markedAt`,
       ConditionExpression: "attribute_exists(chatId)",
       ExpressionAttributeNames: Object.fromEntries(given.map(([name], at) => [`#f${at}`, name])),
       ExpressionAttributeValues: Object.fromEntries(given.map(([, value], at) => [`:f${at}`, flag(value)])),
@@ -127,14 +133,21 @@ export class ParticipantsStore {
     return { muted, archived, pinned };
   }
 
-  /** [RCP1] Raises how far a member has read; never lowers it. Returns what stands; undefined to a non-member. */
-  async raiseRead(chatId: string, userId: string, read: ReadMark): Promise<ReadMark | undefined> {
+  /**
+   * [RCP1] Raises how far a member has read; never lowers it. Returns what stands; undefined to a non-member.
+   * @param at epoch milliseconds
+   */
+  async raiseRead(chatId: string, userId: string, read: ReadMark, at: number): Promise<ReadMark | undefined> {
     const update = new UpdateItemCommand({
       TableName: this.#table,
       Key: key(chatId, userId),
-      UpdateExpression: "SET readSeq = :seq, readOthers = :others",
+      UpdateExpression: "SET readSeq = :seq, readOthers = :others, markedAt = :at",
       ConditionExpression: "readSeq < :seq",
-      ExpressionAttributeValues: { ":seq": n(read.readSeq), ":others": n(read.readOthers) },
+      ExpressionAttributeValues: {
+        ":seq": n(read.readSeq),
+        ":others": n(read.readOthers),
+        ":at": n(at),
+      },
       ReturnValuesOnConditionCheckFailure: "ALL_OLD",
     });
     const refused = await refusedByCondition(this.#client.send(update));
@@ -142,35 +155,46 @@ export class ParticipantsStore {
     return refused === true ? undefined : toMembership(refused);
   }
 
-  /** The members of a chat, 256 at most. */
-  async membersOf(chatId: string, consistency: Consistency = "strong"): Promise<string[]> {
-    const items = await this.#rowsOf(chatId, consistency, "participantId");
-    return items.map((item) => text(item, "participantId"));
+  /** [RCP1] The marks of these users in these chats, eventually consistent: perhaps those of a moment ago. */
+  async marksOf(
+    places: readonly { readonly chatId: string; readonly userId: string }[],
+  ): Promise<(place: { readonly chatId: string; readonly userId: string }) => Marks> {
+    const items = await batchGet(
+      this.#client,
+      this.#table,
+      places.map(({ chatId, userId }) => key(chatId, userId)),
+      ["chatId", "participantId", "deliveredSeq", "readSeq"],
+      "eventual",
+    );
+    const nameOf = (chatId: string, userId: string) => `${chatId} ${userId}`;
+    const found = new Map(
+      items.map((item) => [nameOf(text(item, "chatId"), text(item, "participantId")), marksIn(item)]),
+    );
+    return ({ chatId, userId }) => found.get(nameOf(chatId, userId)) ?? marksIn({});
   }
 
-  /** Who is in a chat, and how: 256 at most. */
-  async membershipsOf(chatId: string): Promise<Membership[]> {
-    return (await this.#rowsOf(chatId, "strong")).map(toMembership);
+  /**
+   * [RCP1] Raises up to where a device of the member has the chat; never lowers it, and makes no membership.
+   * @param at epoch milliseconds
+   * @throws TransactionConflictException while the membership itself is being changed
+   */
+  async raiseDelivered(chatId: string, userId: string, seq: number, at: number): Promise<void> {
+    const update = new UpdateItemCommand({
+      TableName: this.#table,
+      Key: key(chatId, userId),
+      UpdateExpression: "SET deliveredSeq = :seq, markedAt = :at",
+      ConditionExpression:
+        "attribute_exists(chatId) AND (attribute_not_exists(deliveredSeq) OR deliveredSeq < :seq)",
+      ExpressionAttributeValues: { ":seq": n(seq), ":at": n(at) },
+    });
+    await refusedByCondition(this.#client.send(update));
   }
 
-  async #rowsOf(chatId: string, consistency: Consistency, attribute?: string): Promise<Item[]> {
-    const items: Item[] = [];
-    let start: Item | undefined;
-    do {
-      const page = await this.#client.send(
-        new QueryCommand({
-          TableName: this.#table,
-          KeyConditionExpression: "chatId = :chat",
-          ExpressionAttributeValues: { ":chat": s(chatId) },
-          ConsistentRead: consistency === "strong",
-          ...(attribute !== undefined && { ProjectionExpression: attribute }),
-          ...(start && { ExclusiveStartKey: start }),
-        }),
-      );
-      items.push(...(page.Items ?? []));
-      start = page.LastEvaluatedKey;
-    } while (start);
-    return items;
+  /** The memberships of these users in a chat, those that are there. */
+  async someOf(chatId: string, userIds: readonly string[]): Promise<Map<string, Membership>> {
+    const keys = userIds.map((userId) => key(chatId, userId));
+    const memberships = (await batchGet(this.#client, this.#table, keys)).map(toMembership);
+    return new Map(memberships.map((membership) => [membership.participantId, membership]));
   }
 
   /**
@@ -199,11 +223,13 @@ export class ParticipantsStore {
 
 const key = (chatId: string, userId: string): Item => ({ chatId: s(chatId), participantId: s(userId) });
 
+/** The key of a membership, for whoever changes it in a transaction. */
+export const membershipKey = key;
+
 export const membershipItem = (membership: Membership): Item => ({
   ...key(membership.chatId, membership.participantId),
   type: s(membership.type),
   ...(membership.peerId === undefined ? {} : { peerId: s(membership.peerId) }),
-  role: s(membership.role),
   joinedSeq: n(membership.joinedSeq),
   joinedAt: n(membership.joinedAt),
   readSeq: n(membership.readSeq),
@@ -211,6 +237,7 @@ export const membershipItem = (membership: Membership): Item => ({
   pinned: flag(membership.pinned),
   muted: flag(membership.muted),
   archived: flag(membership.archived),
+  ...(membership.expires && { expires: flag(true) }),
 });
 
 const flag = (value: boolean) => ({ BOOL: value });
@@ -224,18 +251,81 @@ function toChatOfUser(item: Item): ChatOfUser {
     chatId: text(item, "chatId"),
     type,
     ...(peerId !== undefined && { peerId }),
-    joinedSeq: number(item, "joinedSeq"),
+    ...toPeriods(item),
     joinedAt: number(item, "joinedAt"),
+    expires: isFlagged(item, "expires"),
     pinned: isFlagged(item, "pinned"),
   };
 }
 
+/**
+ * [RCP2] One change of a member's marks, from the table's stream: rows whose last write raised a mark say when,
+ * which is how the stream's filter knows them.
+ */
+export interface MarkChange {
+  readonly chatId: string;
+  readonly userId: string;
+  readonly from: Marks;
+  readonly to: Marks;
+  /** Epoch milliseconds. */
+  readonly at: number;
+}
+
+/** The change that a stream's two images show. */
+export function markChangeOf(oldImage: object | undefined, newImage: object | undefined): MarkChange {
+  const [before, after] = [(oldImage ?? {}) as Item, (newImage ?? {}) as Item];
+  return {
+    chatId: text(after, "chatId"),
+    userId: text(after, "participantId"),
+    from: marksIn(before),
+    to: marksIn(after),
+    at: number(after, "markedAt"),
+  };
+}
+
+const marksIn = (item: Item): Marks => ({
+  deliveredSeq: optionalNumber(item, "deliveredSeq") ?? 0,
+  readSeq: optionalNumber(item, "readSeq") ?? 0,
+});
+
 const toMembership = (item: Item): Membership => ({
   ...toChatOfUser(item),
+  deliveredSeq: optionalNumber(item, "deliveredSeq") ?? 0,
   participantId: text(item, "participantId"),
-  role: text(item, "role") === "admin" ? "admin" : "member",
   readSeq: number(item, "readSeq"),
   readOthers: number(item, "readOthers"),
   muted: isFlagged(item, "muted"),
   archived: isFlagged(item, "archived"),
+  ...(item["atLeave"]?.M && { atLeave: toAtLeave(item["atLeave"].M) }),
+});
+
+function toPeriods(item: Item): Periods & Pick<ChatOfUser, "leftAt"> {
+  const leftSeq = optionalNumber(item, "leftSeq");
+  const leftAt = optionalNumber(item, "leftAt");
+  const earlier = toSpans(item["earlier"]).map(({ from, to = from }) => ({ from, to }));
+  return {
+    joinedSeq: number(item, "joinedSeq"),
+    ...(leftSeq !== undefined && { leftSeq }),
+    ...(leftAt !== undefined && { leftAt }),
+    ...(earlier.length > 0 && { earlier }),
+  };
+}
+
+function toAtLeave(item: Item): AtLeave {
+  const name = optionalText(item, "name");
+  const messageSeq = optionalNumber(item, "messageSeq");
+  return {
+    others: number(item, "others"),
+    ...(name !== undefined && { name }),
+    ...(messageSeq !== undefined && { messageSeq }),
+  };
+}
+
+/** [CHT6] */
+export const atLeaveItem = ({ name, messageSeq, others }: AtLeave): Item[string] => ({
+  M: {
+    others: n(others),
+    ...(name !== undefined && { name: s(name) }),
+    ...(messageSeq !== undefined && { messageSeq: n(messageSeq) }),
+  },
 });

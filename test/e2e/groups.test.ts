@@ -150,7 +150,7 @@ test("[CHT2] [CHT4] 256 members are a group, one more is limit_exceeded; who is 
   const details = (await bob.ask("getChat", { chatId }))["chat"] as { participants: Row[] };
   expect(details.participants).toHaveLength(256);
   expect(details.participants.filter(({ role }) => role === "admin")).toEqual([
-    { userId: alice.userId, role: "admin", joinedSeq: 1, readSeq: 0 },
+    { userId: alice.userId, role: "admin", joinedSeq: 1, deliveredSeq: 0, readSeq: 0 },
   ]);
   await alice.send(chatId, "hello all");
   await bob.waitForSeqs(chatId, [2]);
@@ -226,13 +226,20 @@ test("[LST1] [LST3] a group in the chat list: its name, no preview before a mess
 
 test("[CHT4] getChat: what a chat is and who is in it, of a group and of a direct chat", async () => {
   const { alice, bob, carol, chatId } = await three();
-  const member = (userId: string, role: string) => ({ userId, role, joinedSeq: 1, readSeq: 0 });
+  const member = (userId: string, role: string) => ({
+    userId,
+    role,
+    joinedSeq: 1,
+    deliveredSeq: 0,
+    readSeq: 0,
+  });
   const { chat } = (await carol.ask("getChat", { chatId })) as unknown as { chat: { participants: Row[] } };
   expect({ ...chat, participants: undefined }).toEqual({
     chatId,
     type: "group",
     name: "Family",
     createdAt: expect.any(Number),
+    disappearAfterMs: null,
   });
   expect(chat.participants).toHaveLength(3);
   expect(chat.participants).toEqual(
@@ -249,6 +256,7 @@ test("[CHT4] getChat: what a chat is and who is in it, of a group and of a direc
     type: "direct",
     name: null,
     createdAt: expect.any(Number),
+    disappearAfterMs: null,
     participants: expect.arrayContaining([member(alice.userId, "member"), member(bob.userId, "member")]),
   });
 });

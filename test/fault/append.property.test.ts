@@ -121,7 +121,8 @@ async function untilAnswered(
   for (;;) {
     try {
       const admission = Promise.resolve({ ok: true, value: "direct" } as const);
-      const outcome = await append(deps, draft, { admission, slotsToLose: 64 });
+      const confirm = async () => ({ ok: true, value: { lane: "direct", stateSeq: 0 } }) as const;
+      const outcome = await append(deps, draft, { admission, confirm, slotsToLose: 64 });
       if (outcome.ok && outcome.value.kind !== "contended") return outcome.value.entry;
       if (!outcome.ok && !outcome.error.retryable) throw new Error(outcome.error.message);
     } catch (error) {

@@ -6,9 +6,12 @@ import {
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { createGroup, type CreateGroupDependencies } from "../../lambdas/chats/create-group.ts";
-import { ChatsStore, isMade } from "../../lambdas/stores/chats.ts";
+import { emptyHead, isMade } from "../../lambdas/stores/chat-items.ts";
+import { ChatsStore } from "../../lambdas/stores/chats.ts";
+import { HeadsStore } from "../../lambdas/stores/heads.ts";
 import { MessagesStore } from "../../lambdas/stores/messages.ts";
 import { ParticipantsStore } from "../../lambdas/stores/participants.ts";
+import { SharedStateStore } from "../../lambdas/stores/shared-state.ts";
 import { startDynamo } from "../local/dynamodb-support.ts";
 
 /**
@@ -71,6 +74,7 @@ test("[CHT2] attempts at once with other members each, dying anywhere, their wri
   const chats = new ChatsStore(client, "Chats");
   const participants = new ParticipantsStore(client, "Participants");
   const messages = new MessagesStore(client, "Messages");
+  const states = new SharedStateStore(client, "Chats");
 
   await fc.assert(
     fc.asyncProperty(fc.array(attempt, { minLength: 1, maxLength: 4 }), async (attempts) => {
@@ -113,22 +117,34 @@ test("[CHT2] attempts at once with other members each, dying anywhere, their wri
       expect([...(entries[0]?.kind === "change" ? entries[0].participants : [])].sort()).toEqual(
         [...first.participants].sort(),
       );
-      const members = await participants.membershipsOf(chatId);
-      expect(members.filter(({ role }) => role === "admin").map((one) => one.participantId)).toEqual([
+      const state = await states.get(chatId, "strong");
+      const members = [...(state?.members ?? [])];
+      expect(members.flatMap(([userId, { role }]) => (role === "admin" ? [userId] : []))).toEqual([
         creator.userId,
       ]);
+      const userIds = members.map(([userId]) => userId);
+      const rows = async () => await participants.someOf(chatId, userIds);
+      expect([...(await rows()).keys()].sort()).toEqual(userIds.toSorted());
 
       // The group lives; then what was sent long ago arrives, and changes nothing.
       await messages.putIfFree({ ...message(chatId), seq: 2 });
-      await chats.moveHead(chatId, 1, { lastSeq: 2, lastSentAt: 9, messages: 1, sentBy: new Map() });
-      for (const { participantId } of members) {
-        await participants.raiseRead(chatId, participantId, { readSeq: 2, readOthers: 1 });
+      await new HeadsStore(client, "Chats").move(chatId, 1, {
+        ...emptyHead,
+        lastSeq: 2,
+        lastSentAt: 9,
+        messages: 1,
+      });
+      for (const userId of userIds) {
+        await participants.raiseRead(chatId, userId, { readSeq: 2, readOthers: 1 }, 9);
       }
-      const lived = { chat: await chats.get(chatId), members: await participants.membershipsOf(chatId) };
+      const now = async () => ({
+        chat: await chats.get(chatId),
+        state: await states.get(chatId, "strong"),
+        rows: await rows(),
+      });
+      const lived = await now();
       await Promise.allSettled(later.map(async (call) => await call()));
-      expect({ chat: await chats.get(chatId), members: await participants.membershipsOf(chatId) }).toEqual(
-        lived,
-      );
+      expect(await now()).toEqual(lived);
       expect((await messages.readFrom(chatId, 0)).entries).toHaveLength(2);
     }),
     { numRuns: 60 },
@@ -174,6 +190,7 @@ const message = (chatId: string) => ({
   text: "x",
   lane: "streams" as const,
   sentAt: 9,
+  stateSeq: 1,
 });
 
 function dependencies(client: DynamoDBClient): CreateGroupDependencies {
@@ -183,8 +200,8 @@ function dependencies(client: DynamoDBClient): CreateGroupDependencies {
     find: async (chatId) => await chats.get(chatId),
     keep: async (chat) => await chats.keep(chat),
     addMember: async (membership) => await participants.add(membership),
-    make: async (first) => await chats.make(first, "Messages"),
-    membersOf: async (chatId) => await participants.membersOf(chatId),
+    make: async (first, state) => await chats.make(first, state, "Messages"),
+    state: async (chatId) => await new SharedStateStore(client, "Chats").get(chatId, "strong"),
     now: Date.now,
     pause: async () => {},
   };

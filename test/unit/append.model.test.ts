@@ -3,12 +3,30 @@ import {
   append,
   type AppendDependencies,
   type AppendLog,
+  type AppendTerms,
   type Draft,
   slotKeptMs,
 } from "../../lambdas/log/append.ts";
 import { appendBatch } from "../../lambdas/log/append-batch.ts";
-import type { Entry, MessageEntry } from "../../lambdas/log/entry.ts";
+import type { ChangeEntry, Entry, MessageEntry } from "../../lambdas/log/entry.ts";
+import { SharedStates } from "../../lambdas/log/shared-states.ts";
+import { firstLook, refusal, type WriterDependencies } from "../../lambdas/log/writer.ts";
+import type { SharedState } from "../../lambdas/stores/shared-state.ts";
 import { type Actor, everyInterleaving, type Step } from "./interleavings.ts";
+
+const everybody = ["alice", "bob"];
+
+/** Members, since an entry. */
+const stateOf = (members: readonly string[], stateSeq = 0): SharedState => ({
+  chatId,
+  type: "group",
+  stateSeq,
+  name: "Family",
+  members: new Map(members.map((userId) => [userId, { role: "member", from: 1 }])),
+  leavers: [],
+  expires: false,
+  hidden: new Map(),
+});
 
 /** The shared world: one chat's log as DynamoDB keeps it, and the tip that was projected from it. */
 class World {
@@ -20,6 +38,9 @@ class World {
   /** What eventually consistent reads show: the log as it was when this was last brought up to date. */
   shown: Entry[] = [];
   now = 1_000;
+  /** The chat's shared state, and as eventually consistent reads show it. */
+  state = stateOf(everybody);
+  shownState = this.state;
 
   get tip(): number {
     return Math.max(0, ...this.slots.keys());
@@ -43,7 +64,16 @@ class World {
     return true;
   }
 
+  /** Takes Alice out, by an entry at the end of the log and the state in one write, if that is still its end. */
+  remove(tip: number): boolean {
+    if (this.tip !== tip) return false;
+    this.slots.set(tip + 1, removalAt(tip + 1));
+    this.state = stateOf(["bob"], tip + 1);
+    return true;
+  }
+
   showAll(): void {
+    this.shownState = this.state;
     this.shown = [...this.slots.values()].sort((a, b) => a.seq - b.seq);
   }
 
@@ -54,7 +84,20 @@ class World {
   }
 }
 
-const chatId = "chat";
+const chatId = "g_chat";
+
+const removalAt = (seq: number): ChangeEntry => ({
+  kind: "change",
+  chatId,
+  seq,
+  userId: "bob",
+  deviceId: "phone",
+  lane: "streams",
+  stateSeq: seq,
+  sentAt: seq,
+  change: { type: "removed" },
+  participants: ["alice"],
+});
 const draft = (clientMessageId: string, after?: number): Draft => ({
   chatId,
   clientMessageId,
@@ -87,7 +130,39 @@ function dependencies(world: World, step: Step, log: Partial<AppendLog> = {}): A
   };
 }
 
-const terms = { admission: Promise.resolve({ ok: true, value: "direct" } as const), slotsToLose: 64 };
+/** Who may write, as sends see it: each read of the state is one step. */
+function writing(world: World, step: Step): WriterDependencies {
+  const read = async (_: string, consistency: "strong" | "eventual") =>
+    await step(() => (consistency === "strong" ? world.state : world.shownState));
+  return { states: new SharedStates(read, async () => {}), wasMember: async () => true };
+}
+
+/** The terms of a send whose sender nobody removes: for orders in which nothing of that matters. */
+const terms: AppendTerms = {
+  admission: Promise.resolve({ ok: true, value: undefined }),
+  confirm: async () => ({ ok: true, value: { lane: "direct", stateSeq: 0 } }),
+  slotsToLose: 64,
+};
+
+/** The terms of a send as it makes them (send.ts). */
+function ownTerms(world: World, step: Step, { userId }: Draft): AppendTerms {
+  const deps = writing(world, step);
+  const atFirst = firstLook(deps, chatId, userId);
+  const admission = atFirst.then(
+    async (state) =>
+      (await refusal(deps, state, chatId, userId)) ?? ({ ok: true, value: undefined } as const),
+  );
+  let state: SharedState | undefined;
+  return {
+    admission,
+    confirm: async (tip) => {
+      state = await deps.states.at(chatId, tip.stateSeq, state ?? (await atFirst));
+      const value = { lane: "direct", stateSeq: tip.stateSeq ?? 0 } as const;
+      return (await refusal(deps, state, chatId, userId)) ?? { ok: true, value };
+    },
+    slotsToLose: 64,
+  };
+}
 
 /** Eventually consistent reads catch up, at any moment or never. */
 const replica = (world: World): Actor => ({
@@ -122,7 +197,8 @@ function sender(
 const seed = (world: World, count: number) => {
   for (let seq = 1; seq <= count; seq += 1) {
     const { replyTo: _, ...before } = draft(`before ${seq}`);
-    world.putIfFree({ ...before, kind: "message", seq, messageId: `m${seq}`, sentAt: seq, lane: "direct" });
+    const base = { kind: "message", seq, messageId: `m${seq}`, sentAt: seq, lane: "direct" } as const;
+    world.putIfFree({ ...before, ...base, stateSeq: 0 });
   }
   world.projected = count;
   world.showAll();
@@ -171,6 +247,9 @@ test.each([
   },
 );
 
+// A group's log begins with its creation: only a direct chat's is ever empty.
+const firstMessage: Draft = { ...draft("mine", 0), chatId: "direct" };
+
 test("[SND3] [SND4] the first message of a chat, while its head is projected: every order stores once", async () => {
   const orders = await everyInterleaving(() => {
     const world = new World();
@@ -181,8 +260,8 @@ test("[SND3] [SND4] the first message of a chat, while its head is projected: ev
     };
     return {
       actors: [
-        sender("first", world, answers, draft("mine", 0), { mayCrash: true }),
-        sender("second", world, answers, draft("mine", 0)),
+        sender("first", world, answers, firstMessage, { mayCrash: true }),
+        sender("second", world, answers, firstMessage),
         projection,
       ],
       check: (trace) => check(world, answers, trace),
@@ -277,7 +356,8 @@ test("[SND3] [SND4] a combined append of two drafts, one of which its sender tri
           seen: 1,
           lane: "both" as const,
         }));
-        const outcomes = await appendBatch({ ...rest, log: { ...log, putAllIfFree } }, chatId, drafts);
+        const batch = { ...rest, ...writing(world, step), log: { ...log, putAllIfFree } };
+        const outcomes = await appendBatch(batch, chatId, drafts);
         for (const [at, outcome] of outcomes.entries()) {
           if (!outcome.ok) throw new Error(outcome.error.message);
           answers.push({ clientMessageId: drafts[at]?.clientMessageId ?? "", seq: outcome.value.seq });
@@ -290,4 +370,82 @@ test("[SND3] [SND4] a combined append of two drafts, one of which its sender tri
     };
   });
   expect(orders).toBeGreaterThan(20);
+});
+
+/** Removes Alice, at the end of the log as it finds it, again and again until that is where it writes. */
+const remover = (world: World): Actor => ({
+  name: "removal",
+  run: async (step) => {
+    for (;;) {
+      const tip = await step(() => world.tip);
+      if (await step(() => world.remove(tip))) return;
+    }
+  },
+});
+
+/** Sends as members do; one who is no member any more is told so, and nothing else. */
+function member(
+  name: string,
+  world: World,
+  answers: Answer[],
+  message: Draft,
+  how: "checks" | "no check",
+): Actor {
+  return {
+    name,
+    run: async (step) => {
+      const own = how === "no check" ? terms : ownTerms(world, step, message);
+      const outcome = await append(dependencies(world, step), message, own);
+      if (!outcome.ok) expect(outcome.error.code).toBe("not_a_member");
+      else if (outcome.value.kind !== "contended")
+        answers.push({ clientMessageId: message.clientMessageId, seq: outcome.value.entry.seq });
+    },
+  };
+}
+
+function checkRemoval(world: World, answers: readonly Answer[], trace: readonly string[]): void {
+  const how = trace.join("; ");
+  const removal = [...world.slots.values()].find(({ kind }) => kind === "change")?.seq ?? Infinity;
+  const late = world.stored.filter(({ userId, seq }) => userId === "alice" && seq > removal);
+  expect(late, `stored behind its sender's removal: ${how}`).toEqual([]);
+  const ids = world.stored.map(({ clientMessageId }) => clientMessageId);
+  expect(new Set(ids).size, `stored twice: ${how}`).toBe(ids.length);
+  const seqs = [...world.slots.keys()].sort((a, b) => a - b);
+  expect(seqs, `a hole or a seq used twice: ${how}`).toEqual(seqs.map((_, at) => at + 1));
+  for (const { clientMessageId, seq } of answers) {
+    const entry = world.stored.find((stored) => stored.clientMessageId === clientMessageId);
+    expect(entry?.seq, `answered another seq than was stored: ${how}`).toBe(seq);
+  }
+}
+
+const removalScenario = (attempts: number, rival: boolean, checks: boolean) => () => {
+  const world = new World();
+  seed(world, 1);
+  const answers: Answer[] = [];
+  const mine = Array.from({ length: attempts }, (_, at) =>
+    member(`attempt ${at}`, world, answers, draft("mine", 1), checks ? "checks" : "no check"),
+  );
+  return {
+    actors: [
+      ...mine,
+      ...(rival ? [member("rival", world, answers, draft("rival", 1), "checks")] : []),
+      remover(world),
+      ...(rival ? [] : [replica(world)]),
+    ],
+    check: (trace: readonly string[]) => checkRemoval(world, answers, trace),
+  };
+};
+
+test.each([
+  ["two attempts", 2, false],
+  ["an attempt and a rival", 1, true],
+])(
+  "[CHT6] %s of one who is removed, with reads that lag: no message of its behind its removal, in any order",
+  async (_, attempts, rival) => {
+    expect(await everyInterleaving(removalScenario(attempts, rival, true))).toBeGreaterThan(500);
+  },
+);
+
+test("[CHT6] the checker finds a send that does not ask whether its sender was removed", async () => {
+  await expect(everyInterleaving(removalScenario(1, true, false))).rejects.toThrow(/behind its sender/);
 });

@@ -4,6 +4,7 @@ import { entriesPerJob, fanOut, recipientsPerJob } from "../../lambdas/delivery/
 import type { DeliveryJob, Recipient } from "../../lambdas/delivery/job.ts";
 import type { Entry } from "../../lambdas/log/entry.ts";
 import type { Device } from "../../lambdas/stores/clients.ts";
+import type { SharedState } from "../../lambdas/stores/shared-state.ts";
 
 const now = 1_000_000_000;
 const later = now / 1000 + 3_600;
@@ -25,6 +26,7 @@ const entry = (seq: number, userId = "alice", visibleUntil?: number): Entry => (
   text: `text ${seq}`,
   lane: "streams",
   sentAt: now,
+  stateSeq: 0,
   ...(visibleUntil !== undefined && { visibleUntil }),
 });
 
@@ -133,14 +135,30 @@ test("[DLV1] fan-out: connected devices of all members but a lone sender, in job
     crowd: Array.from({ length: recipientsPerJob + 5 }, (_, at) => device("crowd", `d${at}`)),
   };
   const seqs = Array.from({ length: entriesPerJob + 1 }, (_, at) => at + 1);
+  const member = { role: "member", from: 1 } as const;
+  const state: SharedState = {
+    chatId: "chat",
+    type: "group",
+    stateSeq: 1,
+    members: new Map([
+      ["alice", member],
+      ["bob", member],
+      ["crowd", member],
+    ]),
+    leavers: [],
+    expires: false,
+    hidden: new Map(),
+  };
   await fanOut(
     {
-      membersOf: async () => ["alice", "bob", "crowd"],
+      states: { glimpse: async () => state, at: async () => state },
       devicesOf: async (userId) => devices[userId] ?? [],
       sendJobs: async (sent) => void jobs.push(...sent),
       now: () => now,
     },
-    seqs.toReversed().map((seq) => ({ chatId: "chat", seq, userId: "alice", deviceId: "phone" })),
+    seqs
+      .toReversed()
+      .map((seq) => ({ chatId: "chat", seq, userId: "alice", deviceId: "phone", stateSeq: 1 })),
     false,
   );
   expect(jobs.map((job) => [job.seqs.length, job.to.length])).toEqual([

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { listChats, type ListDependencies } from "../../lambdas/chats/list.ts";
-import type { Chat } from "../../lambdas/stores/chats.ts";
+import type { Chat } from "../../lambdas/stores/chat-items.ts";
+import type { Membership } from "../../lambdas/stores/participants.ts";
 
 test("[LST1] a page of the longest previews stays under 100 KB, and paging repeats and skips no chat", async () => {
   const ids = Array.from({ length: 100 }, (_, at) => `chat-${String(at).padStart(3, "0")}`);
@@ -15,22 +16,31 @@ test("[LST1] a page of the longest previews stays under 100 KB, and paging repea
       lastMessage: { seq: 1, userId: "bob", preview: "👨‍👩‍👧‍👦".repeat(100), sentAt: 5 },
       messages: 1,
       sentBy: new Map([["bob", 1]]),
+      deleted: [],
+      expires: false,
     },
   });
+  const mine = (chatId: string): Membership => ({
+    chatId,
+    participantId: "alice",
+    type: "direct",
+    peerId: "bob",
+    joinedSeq: 1,
+    joinedAt: 0,
+    readSeq: 0,
+    readOthers: 0,
+    expires: false,
+    muted: false,
+    archived: false,
+    pinned: false,
+  });
   const deps: ListDependencies = {
-    chatsOf: async () => ({
-      chats: ids.map((chatId) => ({
-        chatId,
-        type: "direct",
-        peerId: "bob",
-        joinedSeq: 1,
-        joinedAt: 0,
-        pinned: false,
-      })),
-      more: false,
-    }),
+    chatsOf: async () => ({ chats: ids.map(mine), more: false }),
     chats: async (chatIds) => new Map(chatIds.map((chatId) => [chatId, chat(chatId)])),
-    memberships: async () => new Map(),
+    memberships: async (chatIds) => new Map(chatIds.map((chatId) => [chatId, mine(chatId)])),
+    entries: async () => [],
+    countUnread: async () => 0,
+    now: Date.now,
   };
   const seen: string[] = [];
   let cursor: string | undefined;

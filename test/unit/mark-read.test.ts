@@ -4,19 +4,21 @@ import { markRead, type MarkReadDependencies } from "../../lambdas/chats/mark-re
 import { fold } from "../../lambdas/chats/project-head.ts";
 import { unreadOf } from "../../lambdas/chats/unread.ts";
 import type { Entry } from "../../lambdas/log/entry.ts";
-import { type Chat, emptyHead } from "../../lambdas/stores/chats.ts";
+import { type Chat, emptyHead } from "../../lambdas/stores/chat-items.ts";
 import type { ReadMark } from "../../lambdas/stores/participants.ts";
 
 const me = "bob";
 const device = { userId: me, deviceId: "phone" };
 const chatId = "g_AAAAAAAAAAAAAAAAAAAAAA";
 
+const member = { participantId: me, joinedSeq: 1 };
+
 type Writer = "alice" | "bob" | "change";
 
 /** A log whose entries are messages of Alice's or Bob's, or changes; it begins with the group's making. */
 const logOf = (writers: readonly Writer[]): Entry[] =>
   ["change" as const, ...writers].map((writer, at): Entry => {
-    const base = { chatId, seq: at + 1, deviceId: "d", lane: "streams", sentAt: at } as const;
+    const base = { chatId, seq: at + 1, deviceId: "d", lane: "streams", sentAt: at, stateSeq: 1 } as const;
     const change = { type: "created", name: "Family", members: 2 } as const;
     return writer === "change"
       ? { kind: "change", ...base, userId: "alice", change, participants: [] }
@@ -37,7 +39,9 @@ const groupAt = (log: readonly Entry[], headSeq: number): Chat => ({
 function world(log: readonly Entry[]) {
   const state = { headSeq: 1, mark: { readSeq: 0, readOthers: 0 } as ReadMark, looked: 0, expiredTo: 0 };
   const deps: MarkReadDependencies = {
-    membership: async () => state.mark,
+    membership: async () => ({ ...member, ...state.mark }),
+    countUnread: async () => 0,
+    now: () => 0,
     chat: async () => groupAt(log, state.headSeq),
     countBetween: async (_, from, to) => {
       state.looked += Math.max(0, to - from + 1);
@@ -77,7 +81,7 @@ test("[LST3] whatever is read in whatever order, while the head lags: unread is 
           log.filter((entry) => isOthers(entry) && entry.seq > highest && entry.seq <= headSeq).length;
         expect(answer).toMatchObject({ ok: true, value: { readSeq: highest, unread: upTo(state.headSeq) } });
         for (let headSeq = 1; headSeq <= log.length; headSeq += 1) {
-          expect(unreadOf(groupAt(log, headSeq).head, me, state.mark.readOthers)).toBe(upTo(headSeq));
+          expect(unreadOf(groupAt(log, headSeq).head, { ...member, ...state.mark })).toBe(upTo(headSeq));
         }
       }
     }),

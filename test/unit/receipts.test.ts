@@ -95,6 +95,7 @@ describe("[RCP2] whom to tell", () => {
     chatId,
     type: "group",
     stateSeq: 1,
+    expires: false,
     name: "Group",
     members: new Map(members.map((userId) => [userId, { role: "member", from }])),
     leavers: [],

@@ -1,0 +1,116 @@
+/** What is done to a message after it was sent: deleted for everyone, edited, reacted to. [EDT1] [EDT2] [EDT3] */
+import { failure, type Failure, type Outcome, success } from "../../protocol/errors.ts";
+import type { ChatChange, Changed } from "../../protocol/frames.ts";
+import { limits } from "../../protocol/limits.ts";
+import type { RequestOf } from "../../protocol/requests.ts";
+import { isVisible, type Entry, type MessageEntry } from "../log/entry.ts";
+import { checkText } from "../log/message-text.ts";
+import type { Effect } from "../stores/changes.ts";
+import type { DeviceKey } from "../stores/inbox.ts";
+import type { Membership } from "../stores/participants.ts";
+import { changeChat, type ChangeDependencies, type Decision, type LogEnd } from "./change.ts";
+import { seesSeq } from "./periods.ts";
+
+export interface MessageChangeDependencies extends ChangeDependencies {
+  /** Read strongly. */
+  readonly membership: (chatId: string, userId: string) => Promise<Membership | undefined>;
+  /** The entry in a slot, read strongly. */
+  readonly entry: (chatId: string, seq: number) => Promise<Entry | undefined>;
+}
+
+export async function deleteForEveryone(
+  deps: MessageChangeDependencies,
+  { chatId, seq: target }: RequestOf<"deleteMessage">,
+  actor: DeviceKey,
+): Promise<Outcome<Changed>> {
+  return await changeMessage(deps, chatId, target, actor, (message, { seq, state }) => {
+    const { userId, sentAt, deleted, edits = [] } = message;
+    if (deleted) return success("nothing to change");
+    const isAdmin = state.type === "group" && state.members.get(actor.userId)?.role === "admin";
+    const isOwn = userId === actor.userId;
+    if (!isAdmin && !isOwn)
+      return failure("forbidden", "seq: only its sender or an admin may delete it for everyone");
+    if (!isAdmin && deps.now() - sentAt > limits.deleteForEveryoneMs)
+      return failure("forbidden", "seq: is too long ago to be deleted for everyone");
+    const deletion = { seq: seq + 1, at: deps.now() };
+    return planned(message, { type: "messageDeleted", target }, [
+      { kind: "delete", chatId, target, edits: edits.map((edit) => edit.seq), deletion },
+    ]);
+  });
+}
+
+export async function editMessage(
+  deps: MessageChangeDependencies,
+  { chatId, seq: target, message: text }: RequestOf<"editMessage">,
+  actor: DeviceKey,
+): Promise<Outcome<Changed>> {
+  const unfit = checkText(text);
+  if (unfit) return unfit;
+  return await changeMessage(deps, chatId, target, actor, (message, { seq }) => {
+    if (message.deleted) return noSuchMessage;
+    if (message.userId !== actor.userId) return failure("forbidden", "seq: only its sender may edit it");
+    if (message.text === text) return success("nothing to change");
+    if (deps.now() - message.sentAt > limits.editMs)
+      return failure("forbidden", "seq: is too long ago to be edited");
+    if ((message.edits?.length ?? 0) >= limits.edits)
+      return failure("limit_exceeded", `seq: was edited ${limits.edits} times, which is all there are`);
+    return planned(message, { type: "messageEdited", target, message: text }, [
+      { kind: "edit", chatId, target, text, edit: { seq: seq + 1, at: deps.now() } },
+    ]);
+  });
+}
+
+export async function react(
+  deps: MessageChangeDependencies,
+  { chatId, seq: target, emoji }: RequestOf<"react">,
+  actor: DeviceKey,
+): Promise<Outcome<Changed>> {
+  if (emoji !== null && !isEmoji(emoji)) return failure("bad_request", "emoji: must be one emoji, or null");
+  return await changeMessage(deps, chatId, target, actor, (message, { seq }) => {
+    if (message.deleted) return noSuchMessage;
+    const before = message.reactions?.find(({ userId }) => userId === actor.userId);
+    if ((before?.emoji ?? null) === emoji) return success("nothing to change");
+    return planned(message, { type: "reacted", target, emoji }, [
+      { kind: "react", chatId, target, userId: actor.userId, emoji, seq: seq + 1 },
+    ]);
+  });
+}
+
+const noSuchMessage: Failure = failure("not_found", "seq: the chat has no message with this seq");
+
+/** Changes a message that the user may see. */
+const changeMessage = async (
+  deps: MessageChangeDependencies,
+  chatId: string,
+  target: number,
+  actor: DeviceKey,
+  decide: (message: MessageEntry, end: LogEnd) => Decision,
+): Promise<Outcome<Changed>> =>
+  await changeChat(deps, chatId, actor, async (end) => {
+    const [mine, message] = await Promise.all([
+      deps.membership(chatId, actor.userId),
+      deps.entry(chatId, target),
+    ]);
+    if (!mine || !seesSeq(mine, target) || message?.kind !== "message" || !isVisible(message, deps.now()))
+      return noSuchMessage;
+    return decide(message, end);
+  });
+
+/** It concerns the message's author, and is seen as long as the message. */
+const planned = (
+  { userId, visibleUntil }: MessageEntry,
+  change: ChatChange,
+  effects: readonly Effect[],
+): Decision =>
+  success({
+    changes: [{ change, participants: [userId], ...(visibleUntil !== undefined && { visibleUntil }) }],
+    effects,
+  });
+
+const graphemes = new Intl.Segmenter(undefined, { granularity: "grapheme" });
+
+/** [EDT3] One emoji, as a person counts: with its skin tone, as a family, as a flag. */
+function isEmoji(text: string): boolean {
+  if (text.length > limits.emojiLength || [...graphemes.segment(text)].length !== 1) return false;
+  return /^\p{RGI_Emoji}$/v.test(text) || /\p{Extended_Pictographic}/u.test(text);
+}

@@ -1,0 +1,13 @@
+import { failure, type Failure } from "../../protocol/errors.ts";
+import { limits } from "../../protocol/limits.ts";
+
+/** [SND5] What is wrong with the text of a message; undefined: nothing is. */
+export function checkText(text: string): Failure | undefined {
+  if (text === "") return failure("bad_request", "message: must not be empty");
+  if (!text.isWellFormed()) return failure("bad_request", "message: holds half of a surrogate pair");
+  const bytes = Buffer.byteLength(text, "utf8");
+  if (bytes > limits.textBytes) {
+    return failure("too_large", `message: is ${bytes} bytes of UTF-8; at most ${limits.textBytes} fit`);
+  }
+  return undefined;
+}

@@ -1,0 +1,304 @@
+/** Changes of chats, as transactions: entries of a log and what follows from them in other items, all or nothing. */
+import {
+  TransactionCanceledException,
+  TransactionInProgressException,
+  type TransactWriteItem,
+  TransactWriteItemsCommand,
+  UpdateItemCommand,
+  type DynamoDBClient,
+} from "@aws-sdk/client-dynamodb";
+import type { Periods } from "../chats/periods.ts";
+import type { ChangeEntry } from "../log/entry.ts";
+import { n, refusedByCondition, s } from "./attributes.ts";
+import { blockKey } from "./blocks.ts";
+import { editItem, reactionItem, reactionName, slotKey, toItem } from "./entry-items.ts";
+import { type AtLeave, atLeaveItem, type Membership, membershipItem, membershipKey } from "./participants.ts";
+import { sharedItem, type SharedState, spansItem } from "./shared-state.ts";
+
+/** What a change does beside its entry. */
+export type Effect =
+  /** The shared state is this now; it was of `seen` before. */
+  | { readonly kind: "share"; readonly state: SharedState; readonly seen: number }
+  /** A user comes in for the first time. */
+  | { readonly kind: "join"; readonly membership: Membership }
+  /**
+   * A user comes in again, and `periods` are its spans then. Messages of others up to there are `othersMore` than
+   * when it left.
+   */
+  | {
+      readonly kind: "rejoin";
+      readonly chatId: string;
+      readonly userId: string;
+      readonly leftSeq: number;
+      readonly periods: Periods;
+      readonly othersMore: number;
+      readonly expires: boolean;
+    }
+  /** A user's last span ends. */
+  | {
+      readonly kind: "leave";
+      readonly chatId: string;
+      readonly userId: string;
+      readonly leftSeq: number;
+      readonly leftAt: number;
+      readonly atLeave: AtLeave;
+    }
+  /** Only if the first user has not blocked the second. */
+  | { readonly kind: "unless blocked"; readonly blocker: string; readonly blocked: string }
+  | {
+      readonly kind: "edit";
+      readonly chatId: string;
+      readonly target: number;
+      readonly text: string;
+      readonly edit: { readonly seq: number; readonly at: number };
+    }
+  /** Its text is gone, with those of its edits. */
+  | {
+      readonly kind: "delete";
+      readonly chatId: string;
+      readonly target: number;
+      readonly edits: readonly number[];
+      readonly deletion: { readonly seq: number; readonly at: number };
+    }
+  | {
+      readonly kind: "react";
+      readonly chatId: string;
+      readonly target: number;
+      readonly userId: string;
+      readonly emoji: string | null;
+      readonly seq: number;
+    };
+
+export interface ChangeTables {
+  readonly messages: string;
+  readonly chats: string;
+  readonly participants: string;
+  readonly clients: string;
+}
+
+export class ChangesStore {
+  readonly #client: DynamoDBClient;
+  readonly #tables: ChangeTables;
+
+  constructor(client: DynamoDBClient, tables: ChangeTables) {
+    this.#client = client;
+    this.#tables = tables;
+  }
+
+  /** False where a slot was taken, something was not as it was read, or another transaction was in the way. */
+  async commit(entries: readonly ChangeEntry[], effects: readonly Effect[]): Promise<boolean> {
+    const transaction = new TransactWriteItemsCommand({
+      TransactItems: [
+        ...entries.map((entry) => ({
+          Put: {
+            TableName: this.#tables.messages,
+            Item: toItem(entry),
+            ConditionExpression: "attribute_not_exists(chatId)",
+          },
+        })),
+        ...effects.flatMap((effect) => this.#items(effect)),
+      ],
+    });
+    try {
+      await this.#client.send(transaction);
+      return true;
+    } catch (error) {
+      if (error instanceof TransactionInProgressException) return false;
+      if (!(error instanceof TransactionCanceledException)) throw error;
+      const codes = new Set(error.CancellationReasons?.map(({ Code }) => Code));
+      if (codes.has("ConditionalCheckFailed") || codes.has("TransactionConflict")) return false;
+      throw error;
+    }
+  }
+
+  /**
+   * [EDT6] Marks the memberships of these users: from now on an empty slot of the chat's log may have others behind
+   * it. Before the first message that will expire, never taken back.
+   */
+  async markExpiring(chatId: string, userIds: readonly string[]): Promise<void> {
+    await Promise.all(
+      userIds.map(async (userId) => {
+        const update = new UpdateItemCommand({
+          TableName: this.#tables.participants,
+          Key: membershipKey(chatId, userId),
+          UpdateExpression: "SET expires = :true REMOVE markedAt",
+          ConditionExpression: "attribute_exists(chatId) AND attribute_not_exists(expires)",
+          ExpressionAttributeValues: { ":true": { BOOL: true } },
+        });
+        await refusedByCondition(this.#client.send(update));
+      }),
+    );
+  }
+
+  #items(effect: Effect): TransactWriteItem[] {
+    const { messages, participants, clients } = this.#tables;
+    switch (effect.kind) {
+      case "share":
+        return [this.#shared(effect.state, effect.seen)];
+      case "join":
+        return [
+          {
+            Put: {
+              TableName: participants,
+              Item: membershipItem(effect.membership),
+              ConditionExpression: "attribute_not_exists(chatId)",
+            },
+          },
+        ];
+      case "rejoin":
+        return [rejoining(participants, effect)];
+      case "leave":
+        return [leaving(participants, effect)];
+      case "unless blocked":
+        return [
+          {
+            ConditionCheck: {
+              TableName: clients,
+              Key: blockKey(effect.blocker, effect.blocked),
+              ConditionExpression: "attribute_not_exists(userId)",
+            },
+          },
+        ];
+      case "edit":
+        return [
+          {
+            Update: {
+              TableName: messages,
+              Key: slotKey({ chatId: effect.chatId, seq: effect.target }),
+              UpdateExpression:
+                "SET #text = :text, firstText = if_not_exists(firstText, #text), edits = list_append(if_not_exists(edits, :none), :edit)",
+              ConditionExpression: "attribute_exists(chatId) AND attribute_not_exists(deletedSeq)",
+              ExpressionAttributeNames: { "#text": "text" },
+              ExpressionAttributeValues: {
+                ":text": s(effect.text),
+                ":none": { L: [] },
+                ":edit": { L: [editItem(effect.edit.seq, effect.edit.at)] },
+              },
+            },
+          },
+        ];
+      case "delete":
+        return deleting(messages, effect);
+      case "react":
+        return [
+          {
+            Update: {
+              TableName: messages,
+              Key: slotKey({ chatId: effect.chatId, seq: effect.target }),
+              UpdateExpression: effect.emoji === null ? "REMOVE #by" : "SET #by = :reaction",
+              ConditionExpression: "attribute_exists(chatId) AND attribute_not_exists(deletedSeq)",
+              ExpressionAttributeNames: { "#by": reactionName(effect.userId) },
+              ...(effect.emoji !== null && {
+                ExpressionAttributeValues: { ":reaction": reactionItem(effect.emoji, effect.seq) },
+              }),
+            },
+          },
+        ];
+    }
+  }
+
+  #shared(state: SharedState, seen: number): TransactWriteItem {
+    const TableName = this.#tables.chats;
+    if (state.type === "group") {
+      return {
+        Put: {
+          TableName,
+          Item: sharedItem(state),
+          ConditionExpression: "stateSeq = :seen",
+          ExpressionAttributeValues: { ":seen": n(seen) },
+        },
+      };
+    }
+    const { disappearAfterMs } = state;
+    return {
+      Update: {
+        TableName,
+        Key: { chatId: s(state.chatId) },
+        UpdateExpression:
+          "SET stateSeq = :now" +
+          (disappearAfterMs === undefined ? " REMOVE disappearAfterMs" : ", disappearAfterMs = :ms"),
+        ConditionExpression: seen === 0 ? "attribute_not_exists(stateSeq)" : "stateSeq = :seen",
+        ExpressionAttributeValues: {
+          ":now": n(state.stateSeq),
+          ...(seen > 0 && { ":seen": n(seen) }),
+          ...(disappearAfterMs !== undefined && { ":ms": n(disappearAfterMs) }),
+        },
+      },
+    };
+  }
+}
+
+type EffectOf<K extends Effect["kind"]> = Extract<Effect, { kind: K }>;
+
+/** A user's last span ends: also where it does so by a block. */
+export function leaving(
+  TableName: string,
+  { chatId, userId, leftSeq, leftAt, atLeave }: Omit<EffectOf<"leave">, "kind">,
+): TransactWriteItem {
+  return {
+    Update: {
+      TableName,
+      Key: membershipKey(chatId, userId),
+      UpdateExpression: "SET leftSeq = :seq, leftAt = :at, atLeave = :chat REMOVE markedAt",
+      ConditionExpression: "attribute_exists(chatId) AND attribute_not_exists(leftSeq)",
+      ExpressionAttributeValues: { ":seq": n(leftSeq), ":at": n(leftAt), ":chat": atLeaveItem(atLeave) },
+    },
+  };
+}
+
+/** A user's next span begins: also where it does so by the end of a block. */
+export function rejoining(
+  TableName: string,
+  { chatId, userId, leftSeq, periods, othersMore, expires }: Omit<EffectOf<"rejoin">, "kind">,
+): TransactWriteItem {
+  return {
+    Update: {
+      TableName,
+      Key: membershipKey(chatId, userId),
+      UpdateExpression: `SET joinedSeq = :from, earlier = :earlier, readOthers = readOthers + :more${expires ? ", expires = :true" : ""} REMOVE leftSeq, leftAt, markedAt`,
+      ConditionExpression: "leftSeq = :left",
+      ExpressionAttributeValues: {
+        ":from": n(periods.joinedSeq),
+        ":earlier": spansItem(periods.earlier ?? []),
+        ":more": n(othersMore),
+        ":left": n(leftSeq),
+        ...(expires && { ":true": { BOOL: true } }),
+      },
+    },
+  };
+}
+
+function deleting(
+  TableName: string,
+  { chatId, target, edits, deletion }: EffectOf<"delete">,
+): TransactWriteItem[] {
+  return [
+    {
+      Update: {
+        TableName,
+        Key: slotKey({ chatId, seq: target }),
+        UpdateExpression: "SET #text = :none, deletedSeq = :seq, deletedAt = :at REMOVE firstText, edits",
+        // The edits that the caller saw are all there are: their texts go with it.
+        ConditionExpression:
+          "attribute_exists(chatId) AND attribute_not_exists(deletedSeq) AND " +
+          (edits.length === 0 ? "attribute_not_exists(edits)" : "size(edits) = :edits"),
+        ExpressionAttributeNames: { "#text": "text" },
+        ExpressionAttributeValues: {
+          ":none": s(""),
+          ":seq": n(deletion.seq),
+          ":at": n(deletion.at),
+          ...(edits.length > 0 && { ":edits": n(edits.length) }),
+        },
+      },
+    },
+    ...edits.map((seq) => ({
+      Update: {
+        TableName,
+        Key: slotKey({ chatId, seq }),
+        UpdateExpression: "REMOVE #change.#message",
+        ConditionExpression: "attribute_exists(chatId)",
+        ExpressionAttributeNames: { "#change": "change", "#message": "message" },
+      },
+    })),
+  ];
+}
