@@ -8,7 +8,7 @@ import type { BucketSpec, LifecycleFilter, LifecycleRule } from "./bucket-spec.t
 import type { Happened } from "./notifications.ts";
 import type { ObjectStore, StoredObject } from "./store.ts";
 
-const dayMs = 86_400_000;
+export const dayMs = 86_400_000;
 
 /** When the days after a time have passed, in S3's way of counting. */
 export const dueAtMs = (startMs: number, days: number): number =>

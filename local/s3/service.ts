@@ -10,7 +10,8 @@ import { AwsFault, type Clock, type JsonValue, type NeededPermission } from "../
 import type { BucketSpec } from "./bucket-spec.ts";
 import type { ObjectAnswer, ObjectCall, Operation, OperationParts, Tier } from "./call.ts";
 import { addCorsHeaders, answerPreflight } from "./cors.ts";
-import { applyLifecycle } from "./lifecycle.ts";
+import { applyLifecycle, dayMs } from "./lifecycle.ts";
+import { notImplemented } from "./faults.ts";
 import { type Happened, notificationsOf, testEvent } from "./notifications.ts";
 import { operationOf, targetOf } from "./routes.ts";
 import { type KeySecrets, type Verified, verifySignature } from "./sigv4.ts";
@@ -40,7 +41,7 @@ export interface ObjectServiceOptions {
   /** Told of what nobody is answered: a notification that could not be sent. */
   readonly onFault: (error: unknown) => void;
   readonly onUsage?: (usage: ObjectUsage) => void;
-  /** How often the lifecycle rules are looked at; AWS does once a day. 0: only by `sweep()`. @default 1000 */
+  /** How often the clock is asked whether a new day has begun; 0: lifecycle only by `sweep()`. @default 1000 */
   readonly sweepMs?: number;
 }
 
@@ -77,7 +78,15 @@ export const createObjectService = (options: ObjectServiceOptions): ObjectServic
   const sweep = (): number =>
     [...specs.values()].reduce((sum, spec) => sum + applyLifecycle(spec, store, clock(), onHappened), 0);
   const every = options.sweepMs ?? defaultSweepMs;
-  const timer = every > 0 ? setInterval(sweep, every).unref() : undefined;
+  let sweptDay: number | undefined;
+  /** Everything falls due at midnight, so that once a day is enough, as on AWS. */
+  const sweepDaily = (): void => {
+    const day = Math.floor(clock() / dayMs);
+    if (day === sweptDay) return;
+    sweptDay = day;
+    sweep();
+  };
+  const timer = every > 0 ? setInterval(sweepDaily, every).unref() : undefined;
 
   return {
     createBucket: (spec) => {
@@ -143,6 +152,8 @@ const admitted = (
 ): { call: ObjectCall; operation: Operation } => {
   const { url = "/", method = "GET", headers } = request;
   const target = targetOf(url);
+  if (method === "POST" && /^multipart\/form-data\b/.test(headers["content-type"] ?? ""))
+    throw notImplemented("the upload of a form by POST");
   const verified = verifySignature(
     { method, url, headers },
     { secretsOf: options.secretsOf, region: options.region, nowMs: options.clock() },
