@@ -13,6 +13,7 @@ import {
   type Pair,
   send,
   type Stage,
+  tellAck,
 } from "./people.ts";
 import type { Scenario } from "./scenario.ts";
 
@@ -53,15 +54,15 @@ export const directReceipts = (
       operations: pairs * messages,
       deliveries: 0,
       round: async () => {
-        await forAll(
-          talking,
-          async (pair) => {
-            for (let at = 0; at < messages; at += 1) await sendOne(pair);
-          },
-          underWay,
-        );
-        await acknowledge(stage, talking);
-        if (when === "later") await stage.platform.idle();
+        const converse = async (pair: Pair) => {
+          for (let at = 0; at < messages; at += 1) await sendOne(pair);
+          tellAck(pair.bob, pair.chatId, pair.tip);
+          if (when === "at once") await read(pair);
+        };
+        const talk = async () => void (await forAll(talking, converse, underWay));
+        await stage.meter.untilRun(stage.platform, "Sync", talk, pairs);
+        if (when === "at once") return;
+        await stage.platform.idle();
         await forAll(talking, read, underWay);
       },
       end: async () => await end(stage, talking),

@@ -60,6 +60,7 @@ export class Receipts extends Construct {
       failures: this.failures,
       alarmTopic,
     });
+    this.#show(props);
     followStream(this.#tell(props), {
       name: "the receipts",
       table: props.chatLog.participants,
@@ -77,6 +78,13 @@ export class Receipts extends Construct {
       // No failure queue: receipts are told at best, and read from getChat.
       alarmTopic,
     });
+  }
+
+  /** Marks are shown by getChat and listChats as receipts tell them: hidden by whom they hide from. */
+  #show({ chatLog, clients }: ReceiptsProps): void {
+    const { readChats } = chatLog;
+    readChats.function.addEnvironment("CLIENTS_TABLE", clients.tableName);
+    grantTable(readChats, clients, "BatchGetItem");
   }
 
   #delivered({ stage, chatLog }: ReceiptsProps): ChatFunction {
