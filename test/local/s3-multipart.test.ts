@@ -176,6 +176,7 @@ describe("an upload in parts", () => {
     await fails([{ ...first, ETag: '"d41d8cd98f00b204e9800998ecf8427e"' }], "InvalidPart");
     await fails([{ ...first, PartNumber: 3 }], "InvalidPart");
     await fails([{ ...first, ChecksumSHA256: undefined }], "InvalidRequest");
+    await fails([{ ...first, ChecksumSHA256: sha256(Buffer.from("x")) }], "InvalidPart");
     await fails(parts, "EntityTooSmall");
     await fails([{ ...second }], "InvalidRequest", { MpuObjectSize: 999 });
     await fails([{ ...second }], "BadDigest", { ChecksumSHA256: sha256(Buffer.from("x")) });

@@ -1,5 +1,5 @@
 import { GetObjectCommand, HeadObjectCommand, PutObjectCommand } from "@aws-sdk/client-s3";
-import { randomBytes } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { request as httpRequest } from "node:http";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import {
@@ -149,6 +149,29 @@ describe("[MED1] a presigned PUT", () => {
     expect(await send({ url: upload.url, headers }, image)).toMatchObject(mismatch);
   });
 
+  test("writes once also where two begin before one has ended", async () => {
+    const { url, headers } = await uploadOf(image);
+    /** Begins the upload; the body's end is sent by what this resolves with, which answers the status. */
+    const begin = async (): Promise<() => Promise<number | undefined>> => {
+      const outgoing = httpRequest(url, { method: "PUT", headers: { ...headers, expect: "100-continue" } });
+      const answered = new Promise<number | undefined>((resolve, reject) => {
+        outgoing.on("error", reject);
+        outgoing.on("response", (response) => {
+          response.resume().on("end", () => resolve(response.statusCode));
+        });
+      });
+      outgoing.flushHeaders();
+      await new Promise<void>((resolve) => outgoing.on("continue", resolve));
+      return async () => {
+        outgoing.end(image);
+        return await answered;
+      };
+    };
+    const [first, second] = [await begin(), await begin()];
+    expect(await first()).toBe(200);
+    expect(await second()).toBe(412);
+  });
+
   test("is of no use after its end, nor long before it was signed, nor for more than a week", async () => {
     const upload = await uploadOf(image, { expiresInSec: 60 });
     const before = served.clock.now;
@@ -182,10 +205,19 @@ describe("[MED1] a presigned PUT", () => {
 
   test("of 100 MB arrives whole", async () => {
     const large = Buffer.alloc(100_000_000, image);
-    const upload = await uploadOf(large);
-    expect(await send(upload, large)).toEqual({ status: 200 });
-    const { url } = await presign(served.endpoint, served.key, { method: "GET", path: upload.path });
-    expect(sha256(new Uint8Array(await (await fetch(url)).arrayBuffer()))).toBe(sha256(large));
+    const { url, headers, path } = await uploadOf(large);
+    const status = await new Promise<number | undefined>((resolve, reject) => {
+      const outgoing = httpRequest(url, { method: "PUT", headers }, (response) => {
+        response.resume().on("end", () => resolve(response.statusCode));
+      });
+      outgoing.on("error", reject);
+      outgoing.end(large);
+    });
+    expect(status).toBe(200);
+    const got = await presign(served.endpoint, served.key, { method: "GET", path });
+    const hash = createHash("sha256");
+    for await (const chunk of (await fetch(got.url)).body ?? []) hash.update(chunk);
+    expect(hash.digest("base64")).toBe(headers["x-amz-checksum-sha256"]);
   });
 });
 

@@ -150,13 +150,6 @@ describe("an object", () => {
     expect(String(await get("once"))).toBe("3");
   });
 
-  test("that two write at once on condition that there is none is written once", async () => {
-    const results = await Promise.allSettled(
-      Array.from({ length: 8 }, async (_, index) => await put("race", `${index}`, { IfNoneMatch: "*" })),
-    );
-    expect(results.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
-  });
-
   test("is read on conditions as HTTP has them", async () => {
     const { ETag = "" } = await put("cached", "x");
     await expect(get("cached", { IfNoneMatch: ETag })).rejects.toMatchObject({
