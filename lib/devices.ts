@@ -4,6 +4,7 @@ import type { ITopic } from "aws-cdk-lib/aws-sns";
 import { Construct } from "constructs";
 import { alarmOnErrors } from "./alarms.ts";
 import { ChatFunction } from "./chat-function.ts";
+import type { ChatLog } from "./chat-log.ts";
 import type { ChatTable } from "./chat-table.ts";
 import type { StageConfig } from "./config.ts";
 import { followStream } from "./follow-stream.ts";
@@ -14,6 +15,7 @@ import type { ChatWebSocketApi } from "./web-socket-api.ts";
 export interface DevicesProps {
   readonly stage: StageConfig;
   readonly api: ChatWebSocketApi;
+  readonly chatLog: ChatLog;
   readonly clients: ChatTable;
   readonly inbox: ChatTable;
   /** @default - alarms call nobody */
@@ -82,7 +84,7 @@ export class Devices extends Construct {
   }
 
   #follower(
-    { stage, api, clients, inbox }: DevicesProps,
+    { stage, api, chatLog, clients, inbox }: DevicesProps,
     id: string,
     of: { readonly handler: string; readonly description: string; readonly timeout: Duration },
   ): ChatFunction {
@@ -92,12 +94,15 @@ export class Devices extends Construct {
       environment: {
         CLIENTS_TABLE: clients.tableName,
         INBOX_TABLE: inbox.tableName,
+        CHATS_TABLE: chatLog.chats.tableName,
         CONNECTION_JOBS_QUEUE_URL: this.jobs.queue.queueUrl,
         CONNECTION_CHECK_SEC: String(connectionCheckSec),
         CALLBACK_URL: api.callbackUrl,
       },
     });
-    grantTable(follower, clients, "GetItem");
+    // Devices, who watches them, blocks and privacy; the watches of a connection that is gone are deleted.
+    grantTable(follower, clients, "BatchGetItem", "DeleteItem", "GetItem", "Query");
+    grantTable(follower, chatLog.chats, "BatchGetItem");
     // The cursors of a device that is gone.
     grantTable(follower, inbox, "DeleteItem", "Query");
     grantSend(follower, this.jobs.queue);

@@ -33,6 +33,7 @@ const handlers: Readonly<Record<string, string>> = {
   ConnectionsConnect: "connect",
   ConnectionsDisconnect: "disconnect",
   UnknownCommand: "unknown-command",
+  Presence: "presence",
   DevicesCommands: "devices",
   DevicesChanges: "client-changes",
   DevicesWork: "connection-jobs",

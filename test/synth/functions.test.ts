@@ -58,6 +58,21 @@ const functions: Readonly<Record<string, Expected>> = {
     grants: { "${ConnectionsClients.Arn}": ["dynamodb:UpdateItem"] },
   },
   UnknownCommand: { timeoutSec: 5, environment: {}, grants: {} },
+  Presence: {
+    timeoutSec: 15,
+    environment: { CLIENTS_TABLE: "${ConnectionsClients}", CHATS_TABLE: "${ChatLogChats}" },
+    grants: {
+      "${ConnectionsClients.Arn}": [
+        "dynamodb:BatchGetItem",
+        "dynamodb:BatchWriteItem",
+        "dynamodb:GetItem",
+        "dynamodb:PutItem",
+        "dynamodb:Query",
+        "dynamodb:UpdateItem",
+      ],
+      "${ChatLogChats.Arn}": ["dynamodb:BatchGetItem"],
+    },
+  },
   DevicesCommands: {
     timeoutSec: 15,
     environment: { CLIENTS_TABLE: "${ConnectionsClients}", CALLBACK_URL: callbackUrl },
@@ -72,12 +87,19 @@ const functions: Readonly<Record<string, Expected>> = {
     environment: {
       CLIENTS_TABLE: "${ConnectionsClients}",
       INBOX_TABLE: "${InboxTable}",
+      CHATS_TABLE: "${ChatLogChats}",
       CONNECTION_JOBS_QUEUE_URL: "${DevicesJobsQueue}",
       CONNECTION_CHECK_SEC: "540",
       CALLBACK_URL: callbackUrl,
     },
     grants: {
-      "${ConnectionsClients.Arn}": ["dynamodb:GetItem"],
+      "${ConnectionsClients.Arn}": [
+        "dynamodb:BatchGetItem",
+        "dynamodb:DeleteItem",
+        "dynamodb:GetItem",
+        "dynamodb:Query",
+      ],
+      "${ChatLogChats.Arn}": ["dynamodb:BatchGetItem"],
       "${InboxTable.Arn}": ["dynamodb:DeleteItem", "dynamodb:Query"],
       "${DevicesJobsQueue.Arn}": ["sqs:SendMessage"],
       "${DevicesChangeFailures.Arn}": ["sqs:SendMessage"],
@@ -91,12 +113,20 @@ const functions: Readonly<Record<string, Expected>> = {
     environment: {
       CLIENTS_TABLE: "${ConnectionsClients}",
       INBOX_TABLE: "${InboxTable}",
+      CHATS_TABLE: "${ChatLogChats}",
       CONNECTION_JOBS_QUEUE_URL: "${DevicesJobsQueue}",
       CONNECTION_CHECK_SEC: "540",
       CALLBACK_URL: callbackUrl,
     },
     grants: {
-      "${ConnectionsClients.Arn}": ["dynamodb:GetItem", "dynamodb:UpdateItem"],
+      "${ConnectionsClients.Arn}": [
+        "dynamodb:BatchGetItem",
+        "dynamodb:DeleteItem",
+        "dynamodb:GetItem",
+        "dynamodb:Query",
+        "dynamodb:UpdateItem",
+      ],
+      "${ChatLogChats.Arn}": ["dynamodb:BatchGetItem"],
       "${InboxTable.Arn}": ["dynamodb:DeleteItem", "dynamodb:Query"],
       "${DevicesJobsQueue.Arn}": [...consume, "sqs:SendMessage"],
       [post]: ["execute-api:ManageConnections"],

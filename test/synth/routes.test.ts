@@ -13,6 +13,8 @@ const routes: Readonly<Record<string, string>> = {
   getHistory: "ChatLogReadChats",
   setChatState: "ChatState",
   markRead: "ChatState",
+  watchPresence: "Presence",
+  setPrivacy: "Presence",
   listDevices: "DevicesCommands",
   removeDevice: "DevicesCommands",
   sync: "InboxSync",
