@@ -8,6 +8,8 @@ import { grantIndexQuery, grantTable } from "./grants.ts";
 
 export interface ChatLogProps {
   readonly stage: StageConfig;
+  /** The devices of users, and whom they have blocked. */
+  readonly clients: ChatTable;
 }
 
 /** Index of ChatParticipants: the chats of one participant. */
@@ -29,7 +31,7 @@ export class ChatLog extends Construct {
 
   constructor(scope: Construct, id: string, props: ChatLogProps) {
     super(scope, id);
-    const { stage } = props;
+    const { stage, clients } = props;
     const chatId = { name: "chatId", type: AttributeType.STRING };
     this.messages = new ChatTable(this, "Messages", {
       stage,
@@ -78,8 +80,10 @@ export class ChatLog extends Construct {
       handler: "create-chat",
       description: "Makes a chat, or finds the one that is there",
       timeout: Duration.seconds(15),
-      environment: { ...withMessages, ...retention(stage) },
+      environment: { ...withMessages, CLIENTS_TABLE: clients.tableName, ...retention(stage) },
     });
+    // A blocked user cannot add the one who blocks it.
+    grantTable(this.createChat, clients, "BatchGetItem", "ConditionCheckItem");
     grantTable(this.createChat, this.chats, "GetItem", "PutItem", "UpdateItem");
     grantTable(this.createChat, this.participants, "PutItem");
     // A group begins with an entry of its log.

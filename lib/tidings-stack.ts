@@ -3,6 +3,7 @@ import { CfnOutput, CfnParameter, Duration, Stack } from "aws-cdk-lib";
 import { type ITopic, Topic } from "aws-cdk-lib/aws-sns";
 import type { Construct } from "constructs";
 import { ChatFunction } from "./chat-function.ts";
+import { Blocking } from "./blocking.ts";
 import { ChatChanges } from "./chat-changes.ts";
 import { ChatLog } from "./chat-log.ts";
 import { ChatState } from "./chat-state.ts";
@@ -35,8 +36,8 @@ export class TidingsStack extends Stack {
     const alarmTopic = this.#alarmTopic(stage);
 
     const api = new ChatWebSocketApi(this, "WebSocket", { stage, alarmTopic });
-    const chatLog = new ChatLog(this, "ChatLog", { stage });
     const { clients } = new Connections(this, "Connections", { stage, api, ...this.#tokenParameters(stage) });
+    const chatLog = new ChatLog(this, "ChatLog", { stage, clients });
     const { table: inbox } = new Inbox(this, "Inbox", { stage, api, chatLog, clients });
     const { appends } = new Sending(this, "Sending", { stage, api, chatLog, clients, alarmTopic });
     const delivery = new Delivery(this, "Delivery", {
@@ -58,6 +59,7 @@ export class TidingsStack extends Stack {
     api.addCommand("getChat", chatLog.readChats);
     api.addCommand("getHistory", chatLog.readChats);
     new ChatChanges(this, "ChatChanges", { stage, api, chatLog, clients });
+    new Blocking(this, "Blocking", { stage, api, chatLog, clients });
     new ChatState(this, "ChatState", { stage, api, chatLog, clients });
     api.addFixedAnswer("ping", '{"command":"pong"}');
     const unknownCommand = new ChatFunction(this, "UnknownCommand", {

@@ -8,8 +8,17 @@ import { directChatId } from "./chat-id.ts";
 
 export interface CreateDirectDependencies {
   readonly find: (chatId: string) => Promise<Chat | undefined>;
-  /** Makes chat and memberships, all or nothing; false when the chat is there already. */
-  readonly create: (chat: Chat, memberships: readonly Membership[]) => Promise<boolean>;
+  /** Those of the two who have blocked the other; read strongly. */
+  readonly blockersAmong: (pair: readonly [string, string]) => Promise<string[]>;
+  /**
+   * Makes chat and memberships, all or nothing; false when the chat is there already, or the blockers are no longer
+   * those.
+   */
+  readonly create: (
+    chat: DirectChat,
+    memberships: readonly Membership[],
+    blockers: readonly string[],
+  ) => Promise<boolean>;
   readonly now: () => number;
 }
 
@@ -29,18 +38,31 @@ export async function createDirectChat(
 
   const pair = [creator, other].sort();
   const chatId = directChatId(pair);
-  const found = await deps.find(chatId);
-  if (found) return success({ chatId, chat: view(found) });
-
-  const createdAt = deps.now();
-  const chat: DirectChat = { chatId, type: "direct", participants: pair, createdAt, head: emptyHead };
-  const made = await deps.create(chat, [membership(chat, creator, other), membership(chat, other, creator)]);
-  const chatNow = made ? chat : await deps.find(chatId);
-  if (!chatNow) throw new Error("a chat that was there is gone");
-  return success({ chatId, chat: view(chatNow) });
+  for (let tries = 0; tries < maxTries; tries += 1) {
+    const found = await deps.find(chatId);
+    if (found) return success({ chatId, chat: view(found) });
+    const blockers = await deps.blockersAmong([creator, other]);
+    const createdAt = deps.now();
+    const chat: DirectChat = { chatId, type: "direct", participants: pair, createdAt, head: emptyHead };
+    const memberships = [
+      [creator, other],
+      [other, creator],
+    ].map(([one = "", peer = ""]) => membership(chat, one, peer, blockers.includes(one)));
+    if (await deps.create(chat, memberships, blockers)) return success({ chatId, chat: view(chat) });
+  }
+  return failure("unavailable", "the chat is being made; send again", 100);
 }
 
-const membership = (chat: DirectChat, participantId: string, peerId: string): Membership => ({
+/** Times that the other user's own making, or a block, may come in between. */
+const maxTries = 5;
+
+/** [BLK1] One who has blocked the other sees nothing of the chat until it unblocks. */
+const membership = (
+  chat: DirectChat,
+  participantId: string,
+  peerId: string,
+  blocks: boolean,
+): Membership => ({
   chatId: chat.chatId,
   participantId,
   type: chat.type,
@@ -53,6 +75,7 @@ const membership = (chat: DirectChat, participantId: string, peerId: string): Me
   archived: false,
   pinned: false,
   expires: false,
+  ...(blocks && { leftSeq: 0, leftAt: chat.createdAt, atLeave: { others: 0 } }),
 });
 
 function view(chat: Chat): ChatView {

@@ -26,6 +26,8 @@ import { groupChatId } from "./chat-id.ts";
 
 export interface CreateGroupDependencies {
   readonly find: (chatId: string) => Promise<Chat | undefined>;
+  /** Those of the users who have blocked this one; read strongly. */
+  readonly blockersOf: (userId: string, others: readonly string[]) => Promise<string[]>;
   /** Keeps the chat unless one is there, and returns the one that is there then. */
   readonly keep: (chat: GroupChat) => Promise<Chat>;
   /** Adds a membership unless it is there. */
@@ -69,6 +71,15 @@ export async function createGroup(
   }
 
   const chatId = groupChatId(creator.userId, clientChatId);
+  const known = await deps.find(chatId);
+  // [BLK1] A group that is there stays, whoever has blocked its maker since.
+  if (!known || !isMade(known)) {
+    const [blocker] = await deps.blockersOf(creator.userId, founders.slice(1));
+    if (blocker !== undefined) {
+      const path = `participants[${participants.indexOf(blocker)}]`;
+      return failure("forbidden", `${path}: you cannot add this user`);
+    }
+  }
   const createdAt = deps.now();
   let chat = await deps.keep({ chatId, type: "group", name, founders, createdAt, head: emptyHead });
   for (let tries = 1; !isMade(chat); tries += 1) {

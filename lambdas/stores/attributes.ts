@@ -1,5 +1,9 @@
 import type { AttributeValue, DynamoDBClient } from "@aws-sdk/client-dynamodb";
-import { BatchGetItemCommand, ConditionalCheckFailedException } from "@aws-sdk/client-dynamodb";
+import {
+  BatchGetItemCommand,
+  ConditionalCheckFailedException,
+  TransactionCanceledException,
+} from "@aws-sdk/client-dynamodb";
 import { chunks } from "../chunks.ts";
 
 /** DynamoDB's item, as its API has it. Only this folder knows of it. */
@@ -37,6 +41,13 @@ export async function refusedByCondition(write: Promise<unknown>): Promise<Item 
     if (error instanceof ConditionalCheckFailedException) return error.Item ?? true;
     throw error;
   }
+}
+
+/** True where a transaction was not made because of a condition, or of another one at the same moment. */
+export function isRefused(error: unknown): boolean {
+  if (!(error instanceof TransactionCanceledException)) return false;
+  const codes = new Set(error.CancellationReasons?.map(({ Code }) => Code));
+  return codes.has("ConditionalCheckFailed") || codes.has("TransactionConflict");
 }
 
 /** How a read may be: `eventual` costs half, and may not show what was written a moment ago. */

@@ -1,7 +1,5 @@
 /** Changes of chats, as transactions: entries of a log and what follows from them in other items, all or nothing. */
 import {
-  TransactionCanceledException,
-  TransactionInProgressException,
   type TransactWriteItem,
   TransactWriteItemsCommand,
   UpdateItemCommand,
@@ -9,7 +7,7 @@ import {
 } from "@aws-sdk/client-dynamodb";
 import type { Periods } from "../chats/periods.ts";
 import type { ChangeEntry } from "../log/entry.ts";
-import { n, refusedByCondition, s } from "./attributes.ts";
+import { isRefused, n, refusedByCondition, s } from "./attributes.ts";
 import { blockKey } from "./blocks.ts";
 import { editItem, reactionItem, reactionName, slotKey, toItem } from "./entry-items.ts";
 import { type AtLeave, atLeaveItem, type Membership, membershipItem, membershipKey } from "./participants.ts";
@@ -103,10 +101,7 @@ export class ChangesStore {
       await this.#client.send(transaction);
       return true;
     } catch (error) {
-      if (error instanceof TransactionInProgressException) return false;
-      if (!(error instanceof TransactionCanceledException)) throw error;
-      const codes = new Set(error.CancellationReasons?.map(({ Code }) => Code));
-      if (codes.has("ConditionalCheckFailed") || codes.has("TransactionConflict")) return false;
+      if (isRefused(error)) return false;
       throw error;
     }
   }

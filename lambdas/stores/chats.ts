@@ -7,11 +7,12 @@ import {
   type DynamoDBClient,
 } from "@aws-sdk/client-dynamodb";
 import type { ChangeEntry } from "../log/entry.ts";
-import { batchGet, n, refusedByCondition, s, text } from "./attributes.ts";
-import { type Chat, newChatItem, toChat } from "./chat-items.ts";
+import { batchGet, isRefused, n, refusedByCondition, s, text } from "./attributes.ts";
+import { blockKey } from "./blocks.ts";
+import { type Chat, type DirectChat, newChatItem, toChat } from "./chat-items.ts";
 import { toItem } from "./entry-items.ts";
 import { type Membership, membershipItem } from "./participants.ts";
-import { type SharedState, sharedItem } from "./shared-state.ts";
+import { hiddenName, type SharedState, sharedItem, spansItem } from "./shared-state.ts";
 
 export class ChatsStore {
   readonly #client: DynamoDBClient;
@@ -44,17 +45,37 @@ export class ChatsStore {
   }
 
   /**
-   * Makes a chat and its memberships, all or nothing. False when the chat is there already.
-   * @param participantsTable the table of the memberships, written in the same transaction
+   * Makes a direct chat and its memberships, all or nothing. False when the chat is there already, or a block of
+   * one of the two against the other stands no longer as it was read.
+   * @param blockers those of the two who have blocked the other
+   * @param tables of the memberships and the blocks, in the same transaction
    */
-  async create(chat: Chat, memberships: readonly Membership[], participantsTable: string): Promise<boolean> {
+  async create(
+    chat: DirectChat,
+    memberships: readonly Membership[],
+    blockers: readonly string[],
+    tables: { readonly participants: string; readonly clients: string },
+  ): Promise<boolean> {
     const absent = "attribute_not_exists(chatId)";
+    const { participants } = chat;
+    const pairs = participants.flatMap((one) =>
+      participants.filter((other) => other !== one).map((other) => [one, other] as const),
+    );
+    const hides = blockers.map((userId) => [hiddenName(participants, userId), spansItem([{ from: 1 }])]);
+    const item = { ...newChatItem(chat), ...Object.fromEntries(hides) };
     const transaction = new TransactWriteItemsCommand({
       TransactItems: [
-        { Put: { TableName: this.#table, Item: newChatItem(chat), ConditionExpression: absent } },
+        { Put: { TableName: this.#table, Item: item, ConditionExpression: absent } },
+        ...pairs.map(([blocker, blocked]) => ({
+          ConditionCheck: {
+            TableName: tables.clients,
+            Key: blockKey(blocker, blocked),
+            ConditionExpression: `attribute_${blockers.includes(blocker) ? "" : "not_"}exists(userId)`,
+          },
+        })),
         ...memberships.map((membership) => ({
           Put: {
-            TableName: participantsTable,
+            TableName: tables.participants,
             Item: membershipItem(membership),
             ConditionExpression: absent,
           },
@@ -65,9 +86,7 @@ export class ChatsStore {
       await this.#client.send(transaction);
       return true;
     } catch (error) {
-      if (!(error instanceof TransactionCanceledException)) throw error;
-      const codes = error.CancellationReasons?.map(({ Code }) => Code) ?? [];
-      if (codes.includes("ConditionalCheckFailed")) return false;
+      if (isRefused(error)) return false;
       throw error;
     }
   }

@@ -6,7 +6,6 @@
 import {
   PutItemCommand,
   QueryCommand,
-  TransactionCanceledException,
   TransactionConflictException,
   TransactWriteItemsCommand,
   type DynamoDBClient,
@@ -16,6 +15,7 @@ import type { Entry } from "../log/entry.ts";
 import {
   batchGet,
   type Consistency,
+  isRefused,
   type Item,
   n,
   number,
@@ -110,9 +110,7 @@ export class MessagesStore implements AppendLog {
       await this.#client.send(transaction);
       return true;
     } catch (error) {
-      if (!(error instanceof TransactionCanceledException)) throw error;
-      const codes = new Set(error.CancellationReasons?.map(({ Code }) => Code));
-      if (codes.has("ConditionalCheckFailed") || codes.has("TransactionConflict")) return false;
+      if (isRefused(error)) return false;
       throw error;
     }
   }

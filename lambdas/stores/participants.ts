@@ -238,6 +238,9 @@ export const membershipItem = (membership: Membership): Item => ({
   muted: flag(membership.muted),
   archived: flag(membership.archived),
   ...(membership.expires && { expires: flag(true) }),
+  ...(membership.leftSeq !== undefined && { leftSeq: n(membership.leftSeq) }),
+  ...(membership.leftAt !== undefined && { leftAt: n(membership.leftAt) }),
+  ...(membership.atLeave && { atLeave: atLeaveItem(membership.atLeave) }),
 });
 
 const flag = (value: boolean) => ({ BOOL: value });

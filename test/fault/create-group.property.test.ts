@@ -160,9 +160,9 @@ test("[CHT2] an attempt that dies after any number of its calls leaves nothing t
     participants: ["bob", "carol"],
     clientChatId: `0b6f9c1e-1111-4222-8333-${String(at).padStart(12, "0")}`,
   });
-  // Draft, three memberships, making, and a look at the members.
-  const calls = 6;
-  const making = 5;
+  // A look, draft, three memberships, making, and a look at the members.
+  const calls = 7;
+  const making = 6;
   for (let dies = 0; dies < calls; dies += 1) {
     const faults = [...Array.from({ length: dies }, () => "none" as const), ...deaths(calls)];
     const dying = createGroup(dependencies(faulty(client, faults, [])), request(dies), creator);
@@ -198,6 +198,7 @@ function dependencies(client: DynamoDBClient): CreateGroupDependencies {
   const participants = new ParticipantsStore(client, "Participants");
   return {
     find: async (chatId) => await chats.get(chatId),
+    blockersOf: async () => [],
     keep: async (chat) => await chats.keep(chat),
     addMember: async (membership) => await participants.add(membership),
     make: async (first, state) => await chats.make(first, state, "Messages"),

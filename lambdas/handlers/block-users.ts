@@ -1,0 +1,55 @@
+/** `blockUser`, `unblockUser`, `listBlocked`: [BLK1]. */
+import { setTimeout as pause } from "node:timers/promises";
+import middy from "@middy/core";
+import { createDynamoClient } from "../aws/clients.ts";
+import { type BlockDependencies, blockUser, listBlocked, unblockUser } from "../blocking/block.ts";
+import { commandHandler } from "../commands/command-handler.ts";
+import { readEnvironment } from "../environment.ts";
+import { BlockChangesStore } from "../stores/block-changes.ts";
+import { BlocksStore } from "../stores/blocks.ts";
+import { ChatsStore } from "../stores/chats.ts";
+import { MessagesStore } from "../stores/messages.ts";
+import { ParticipantsStore } from "../stores/participants.ts";
+import { SharedStateStore } from "../stores/shared-state.ts";
+
+export const makeHandler = (deps: BlockDependencies) =>
+  commandHandler(
+    {
+      blockUser: async (request, { userId }) => await blockUser(deps, request, userId),
+      unblockUser: async (request, { userId }) => await unblockUser(deps, request, userId),
+      listBlocked: async (request, { userId }) => await listBlocked(deps, request, userId),
+    },
+    deps.now,
+  );
+
+const env = readEnvironment("MESSAGES_TABLE", "CHATS_TABLE", "PARTICIPANTS_TABLE", "CLIENTS_TABLE");
+const dynamo = createDynamoClient();
+const messages = new MessagesStore(dynamo, env.MESSAGES_TABLE);
+const chats = new ChatsStore(dynamo, env.CHATS_TABLE);
+const states = new SharedStateStore(dynamo, env.CHATS_TABLE);
+const participants = new ParticipantsStore(dynamo, env.PARTICIPANTS_TABLE);
+const blocks = new BlocksStore(dynamo, env.CLIENTS_TABLE);
+const changes = new BlockChangesStore(dynamo, {
+  chats: env.CHATS_TABLE,
+  participants: env.PARTICIPANTS_TABLE,
+  clients: env.CLIENTS_TABLE,
+});
+
+export const handler = middy(
+  makeHandler({
+    isBlocked: async (blocker, blocked) =>
+      (await blocks.among([[blocker, blocked]], "strong"))(blocker, blocked),
+    listOf: async (blocker, after, limit) => await blocks.listOf(blocker, after, limit),
+    membership: async (chatId, userId) => await participants.get(chatId, userId),
+    state: async (chatId) => await states.get(chatId, "strong"),
+    // Of a log that has expired, the projection tells where it ended.
+    lastSeq: async (chatId) =>
+      Math.max((await messages.tip(chatId))?.seq ?? 0, await chats.projectedTip(chatId)),
+    chat: async (chatId) => await chats.get(chatId),
+    readFrom: async (chatId, seq) => await messages.readFrom(chatId, seq),
+    block: async (blocking) => await changes.block(blocking),
+    unblock: async (unblocking) => await changes.unblock(unblocking),
+    now: Date.now,
+    pause: async (ms) => await pause(ms),
+  }),
+);

@@ -1,0 +1,120 @@
+/** [BLK1] Blocks, as transactions: the item that says so, and what of the direct chat the blocker sees. */
+import {
+  type TransactWriteItem,
+  TransactWriteItemsCommand,
+  type DynamoDBClient,
+} from "@aws-sdk/client-dynamodb";
+import type { Period, Periods } from "../chats/periods.ts";
+import { isRefused, s } from "./attributes.ts";
+import { blockItem, blockKey } from "./blocks.ts";
+import { type ChangeTables, leaving, rejoining } from "./changes.ts";
+import { type AtLeave, membershipKey } from "./participants.ts";
+import { hiddenName, spansItem } from "./shared-state.ts";
+
+interface Pair {
+  readonly blocker: string;
+  readonly blocked: string;
+  readonly chatId: string;
+}
+
+/** What is written of the direct chat of the two, where there is one. */
+interface BlockedChat {
+  readonly participants: readonly string[];
+  /** What is not shown to the blocker. */
+  readonly hidden: readonly Period[];
+  readonly leftSeq: number;
+}
+
+export interface Blocking extends Pair {
+  /** Epoch milliseconds. */
+  readonly at: number;
+  readonly chat?: BlockedChat & { readonly leftAt: number; readonly atLeave: AtLeave };
+}
+
+export interface Unblocking extends Pair {
+  readonly chat?: BlockedChat & {
+    readonly periods: Periods;
+    readonly othersMore: number;
+    readonly expires: boolean;
+  };
+}
+
+export class BlockChangesStore {
+  readonly #client: DynamoDBClient;
+  readonly #tables: Omit<ChangeTables, "messages">;
+
+  constructor(client: DynamoDBClient, tables: Omit<ChangeTables, "messages">) {
+    this.#client = client;
+    this.#tables = tables;
+  }
+
+  /** False where something was not as it was read, or another transaction was in the way. */
+  async block({ blocker, blocked, chatId, at, chat }: Blocking): Promise<boolean> {
+    return await this.#commit([
+      {
+        Put: {
+          TableName: this.#tables.clients,
+          Item: blockItem(blocker, blocked, at),
+          ConditionExpression: "attribute_not_exists(userId)",
+        },
+      },
+      ...(chat
+        ? [
+            leaving(this.#tables.participants, { chatId, userId: blocker, ...chat }),
+            this.#hide(chatId, blocker, chat),
+          ]
+        : [this.#noChat(chatId, blocker)]),
+    ]);
+  }
+
+  async unblock({ blocker, blocked, chatId, chat }: Unblocking): Promise<boolean> {
+    return await this.#commit([
+      {
+        Delete: {
+          TableName: this.#tables.clients,
+          Key: blockKey(blocker, blocked),
+          ConditionExpression: "attribute_exists(userId)",
+        },
+      },
+      ...(chat
+        ? [
+            rejoining(this.#tables.participants, { chatId, userId: blocker, ...chat }),
+            this.#hide(chatId, blocker, chat),
+          ]
+        : [this.#noChat(chatId, blocker)]),
+    ]);
+  }
+
+  #noChat(chatId: string, userId: string): TransactWriteItem {
+    return {
+      ConditionCheck: {
+        TableName: this.#tables.participants,
+        Key: membershipKey(chatId, userId),
+        ConditionExpression: "attribute_not_exists(chatId)",
+      },
+    };
+  }
+
+  #hide(chatId: string, blocker: string, { participants, hidden }: BlockedChat): TransactWriteItem {
+    return {
+      Update: {
+        TableName: this.#tables.chats,
+        Key: { chatId: s(chatId) },
+        UpdateExpression: "SET #hidden = :spans",
+        ConditionExpression: "attribute_exists(chatId)",
+        ExpressionAttributeNames: { "#hidden": hiddenName(participants, blocker) },
+        ExpressionAttributeValues: { ":spans": spansItem(hidden) },
+      },
+    };
+  }
+
+  async #commit(items: TransactWriteItem[]): Promise<boolean> {
+    try {
+      await this.#client.send(new TransactWriteItemsCommand({ TransactItems: items }));
+      return true;
+    } catch (error) {
+      if (isRefused(error)) return false;
+      throw error;
+    }
+  }
+}
