@@ -1,8 +1,7 @@
 /** One request that has been authenticated, and what an operation makes of it. */
 import type { IncomingHttpHeaders } from "node:http";
 import type { Clock, NeededPermission } from "../contracts.ts";
-import type { Happened } from "./notifications.ts";
-import type { ObjectStore } from "./store.ts";
+import type { ObjectStore, StoredObject } from "./store.ts";
 
 export interface ObjectCall {
   readonly method: string;
@@ -23,6 +22,13 @@ export interface ObjectAnswer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string | number | undefined>>;
   readonly body?: string | AsyncIterable<Uint8Array>;
+}
+
+export interface Happened {
+  /** `s3:ObjectCreated:Put` … */
+  readonly name: string;
+  readonly bucket: string;
+  readonly object: StoredObject;
 }
 
 export interface OperationParts {

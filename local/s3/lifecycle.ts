@@ -5,7 +5,7 @@
  * that time, on AWS some hours later.
  */
 import type { BucketSpec, LifecycleFilter, LifecycleRule } from "./bucket-spec.ts";
-import type { Happened } from "./notifications.ts";
+import type { Happened } from "./call.ts";
 import type { ObjectStore, StoredObject } from "./store.ts";
 
 export const dayMs = 86_400_000;

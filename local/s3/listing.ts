@@ -36,7 +36,7 @@ export const listObjects: Operation = {
       if (!key.startsWith(prefix) || !isAfter(key, after)) continue;
       const end = delimiter === "" ? -1 : key.indexOf(delimiter, prefix.length);
       const group = end < 0 ? undefined : key.slice(0, end + delimiter.length);
-      if (group !== undefined && (groups.has(group) || after.startsWith(group))) {
+      if (group !== undefined && groups.has(group)) {
         last = key;
         continue;
       }

@@ -1,16 +1,8 @@
 /** Messages to queues about what happens to objects ("Event message structure", S3 User Guide). */
 import { randomBytes } from "node:crypto";
 import type { BucketSpec, QueueNotification } from "./bucket-spec.ts";
-import { bucketArn } from "./call.ts";
+import { bucketArn, type Happened } from "./call.ts";
 import { encoded } from "./sigv4.ts";
-import type { StoredObject } from "./store.ts";
-
-export interface Happened {
-  /** `s3:ObjectCreated:Put` … */
-  readonly name: string;
-  readonly bucket: string;
-  readonly object: StoredObject;
-}
 
 /** "2.1 for events before", 2.3 for those of lifecycle, tags and classes. */
 const versionOf = (name: string): string => (/^s3:Object(Created|Removed):/.test(name) ? "2.1" : "2.3");

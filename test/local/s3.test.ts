@@ -216,14 +216,18 @@ describe("a bucket", () => {
     const byFolder = await list({ Delimiter: "/" });
     expect(keys(byFolder)).toEqual(["list/1", "list/é"]);
     expect(byFolder.CommonPrefixes).toEqual([{ Prefix: "list/a/" }]);
-    const seen: (string | undefined)[] = [];
-    let ContinuationToken: string | undefined;
-    do {
-      const page = await list({ MaxKeys: 3, ...(ContinuationToken !== undefined && { ContinuationToken }) });
-      seen.push(...keys(page));
-      ContinuationToken = page.NextContinuationToken;
-    } while (ContinuationToken !== undefined);
-    expect(seen).toEqual(["list/1", "list/a/1", "list/a/2", "list/é"]);
+    const pages = async (input: Partial<ListObjectsV2Command["input"]>) => {
+      const seen: (string | undefined)[][] = [];
+      let ContinuationToken: string | undefined;
+      do {
+        const page = await list({ ...input, ...(ContinuationToken !== undefined && { ContinuationToken }) });
+        seen.push([...keys(page), ...(page.CommonPrefixes ?? []).map(({ Prefix }) => Prefix)]);
+        ContinuationToken = page.NextContinuationToken;
+      } while (ContinuationToken !== undefined);
+      return seen;
+    };
+    expect(await pages({ MaxKeys: 3 })).toEqual([["list/1", "list/a/1", "list/a/2"], ["list/é"]]);
+    expect(await pages({ MaxKeys: 1, Delimiter: "/" })).toEqual([["list/1"], ["list/a/"], ["list/é"]]);
     await expect(get("list/2")).rejects.toMatchObject({ name: "NoSuchKey" });
     await expect(head("list/2")).rejects.toMatchObject({ name: "NotFound" });
   });
