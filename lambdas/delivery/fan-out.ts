@@ -3,7 +3,7 @@
  * devices of its members in groups of some tens. Writes nothing itself: running twice only sends twice.
  */
 import { chunks } from "../chunks.ts";
-import { isOwn } from "../log/entry.ts";
+import { type Entry, isOwn, type Made } from "../log/entry.ts";
 import type { SharedStates } from "../log/shared-states.ts";
 import type { Device } from "../stores/clients.ts";
 import { everyone, isFor, type SharedState } from "../stores/shared-state.ts";
@@ -11,13 +11,7 @@ import type { DeliveryJob, Recipient } from "./job.ts";
 import { connectionsOf } from "./recipients.ts";
 
 /** The parts of a new entry that decide who hears of it. */
-export interface NewEntry {
-  readonly chatId: string;
-  readonly seq: number;
-  readonly userId: string;
-  readonly deviceId: string;
-  readonly stateSeq: number;
-}
+export type NewEntry = Made & Pick<Entry, "chatId" | "seq" | "stateSeq">;
 
 export interface FanOutDependencies {
   readonly states: Pick<SharedStates, "glimpse" | "at">;

@@ -56,11 +56,20 @@ export type Entry = MessageEntry | ChangeEntry;
 export const isVisible = (entry: Entry, now: number): boolean =>
   entry.visibleUntil === undefined || entry.visibleUntil > now;
 
-/** [DLV1] True where this device sent the entry: it has it from its reply. */
-export const isOwn = (entry: Sender, device: Sender): boolean =>
-  entry.userId === device.userId && entry.deviceId === device.deviceId;
+/**
+ * [DLV1] True where this device has the entry from its reply: it sent the message or made the group, and whatever
+ * became of a reply, its next attempt is answered the same. Other changes have no id of their client's, so a device
+ * whose reply was lost would not learn their seq: they go to all devices.
+ */
+export const isOwn = (entry: Made, device: Pick<Entry, "userId" | "deviceId">): boolean =>
+  entry.userId === device.userId &&
+  entry.deviceId === device.deviceId &&
+  (entry.kind === "message" || entry.change?.type === "created");
 
-type Sender = Pick<Entry, "userId" | "deviceId">;
+/** The parts of an entry that tell whose it is. */
+export type Made = Pick<Entry, "kind" | "userId" | "deviceId"> & {
+  readonly change?: Pick<ChatChange, "type">;
+};
 
 /** True for every entry up to a seq: how an entry looked when it was stored, or how it looks to one who left. */
 export const upTo =
