@@ -229,7 +229,9 @@ test("[RCP3] who hides what it reads shows nobody, and sees nobody: no readSeq, 
   // Read before anything is acknowledged: nothing is to be seen of it.
   await bob.ask("markRead", { chatId, seq: 1 });
   expect(await memberOf(alice, chatId, bob.userId)).toMatchObject({ deliveredSeq: 0, readSeq: null });
-  expect(await rowOf(alice, chatId)).toMatchObject({ receipt: { deliveredSeq: 0, readSeq: null } });
+  await expect
+    .poll(async () => await rowOf(alice, chatId), soon)
+    .toMatchObject({ receipt: { deliveredSeq: 0, readSeq: null } });
   await bob.ack(chatId, 1);
   await untilHeard(alice, chatId, bob.userId, { deliveredSeq: 1 });
 
@@ -238,7 +240,9 @@ test("[RCP3] who hides what it reads shows nobody, and sees nobody: no readSeq, 
   await alice.ask("markRead", { chatId, seq });
   await untilHeard(bob, chatId, alice.userId, { deliveredSeq: seq });
   expect(await memberOf(bob, chatId, alice.userId)).toMatchObject({ deliveredSeq: seq, readSeq: null });
-  expect(await rowOf(bob, chatId)).toMatchObject({ receipt: { deliveredSeq: seq, readSeq: null } });
+  await expect
+    .poll(async () => await rowOf(bob, chatId), soon)
+    .toMatchObject({ receipt: { deliveredSeq: seq, readSeq: null } });
   // What is one's own, one sees.
   expect(await memberOf(bob, chatId, bob.userId)).toMatchObject({ readSeq: 1 });
 

@@ -19,6 +19,7 @@ const deadLetterQueues = [
   ["DeliverySafetyNetFailures", {}],
   ["DevicesJobsDeadLetters", {}],
   ["DevicesChangeFailures", {}],
+  ["ReceiptsDeliveredFailures", {}],
 ] as const;
 
 test.each([
@@ -82,6 +83,62 @@ test("[CON6] [DEV1] [PRS1] the devices' stream is mapped to its consumer, for th
   ]);
 });
 
+const keeps = {
+  MaximumRetryAttempts: 5,
+  MaximumRecordAgeInSeconds: 3600,
+  DestinationConfig: { OnFailure: { Destination: "${ReceiptsDeliveredFailures.Arn}" } },
+};
+
+test.each([
+  [
+    "[RCP1] the Inbox table's stream to the delivered marks: cursors made or moved, and what fails is kept",
+    "ReceiptsDelivered",
+    "Acks",
+    "InboxTable",
+    { eventName: ["INSERT", "MODIFY"], dynamodb: { NewImage: { ackedSeq: { N: [{ exists: true }] } } } },
+    keeps,
+  ],
+  [
+    "[RCP2] [DLV7] the memberships' stream to the receipts: marks that rose, and what fails is let go",
+    "ReceiptsTell",
+    "Marks",
+    "ChatLogChatParticipants",
+    { eventName: ["MODIFY"], dynamodb: { NewImage: { markedAt: { N: [{ exists: true }] } } } },
+    { MaximumRetryAttempts: 3, MaximumRecordAgeInSeconds: 60 },
+  ],
+])("mapped a second late: %s", (_, name, mapping, table, pattern, settings) => {
+  const { FilterCriteria, ...others } = mappings[`${name}${mapping}`] ?? {};
+  expect(others).toEqual({
+    EventSourceArn: `\${${table}.StreamArn}`,
+    FunctionName: `\${${name}Function}`,
+    StartingPosition: "TRIM_HORIZON",
+    BatchSize: 1_000,
+    MaximumBatchingWindowInSeconds: 1,
+    ParallelizationFactor: 1,
+    BisectBatchOnFunctionError: true,
+    FunctionResponseTypes: ["ReportBatchItemFailures"],
+    ...settings,
+  });
+  const { Filters } = FilterCriteria as { Filters: { Pattern: string }[] };
+  expect(Filters.map(({ Pattern }) => JSON.parse(Pattern) as unknown)).toEqual([pattern]);
+});
+
+test("[PRS4] [DLV7] typing passes by a queue in order, from which what nobody took in a minute is gone", () => {
+  expect(queues["TypingEvents"]).toEqual({
+    ...inOrder,
+    SqsManagedSseEnabled: true,
+    VisibilityTimeout: 6 * 5,
+    MessageRetentionPeriod: 60,
+  });
+  expect(mappings["TypingTellJobs"]).toEqual({
+    EventSourceArn: "${TypingEvents.Arn}",
+    FunctionName: "${TypingTellFunction}",
+    BatchSize: 10,
+    FunctionResponseTypes: ["ReportBatchItemFailures"],
+    ScalingConfig: { MaximumConcurrency: 50 },
+  });
+});
+
 const jobQueues = [
   ["DeliveryJobsQueue", "DeliveryDeliver", "DeliveryJobsDeadLetters", 20, 200, {}],
   ["DeliveryRetriesQueue", "DeliveryRetryEntries", "DeliveryRetriesDeadLetters", 20, 5, {}],
@@ -103,8 +160,9 @@ test.each(jobQueues)(
 );
 
 test("there are no mappings and no queues beside these", () => {
-  expect(Object.keys(mappings)).toHaveLength(7);
-  const known = [...jobQueues.map(([queue]) => queue), ...deadLetterQueues.map(([queue]) => queue)];
+  expect(Object.keys(mappings)).toHaveLength(10);
+  const jobs = jobQueues.map(([queue]) => queue);
+  const known = [...jobs, ...deadLetterQueues.map(([queue]) => queue), "TypingEvents"];
   expect(Object.keys(queues).sort()).toEqual(known.sort());
 });
 
@@ -183,7 +241,7 @@ test.each([
 });
 
 test("alarms call nobody by default, and the topic of the stage where it names one", () => {
-  expect(Object.keys(alarms)).toHaveLength(17);
+  expect(Object.keys(alarms)).toHaveLength(23);
   for (const alarm of Object.values(alarms)) expect(alarm).not.toHaveProperty("AlarmActions");
 
   const topic = "arn:aws:sns:eu-west-1:111122223333:night-watch";
@@ -191,7 +249,7 @@ test("alarms call nobody by default, and the topic of the stage where it names o
     synthesize({ ...stageConfig("prod"), alarmTopicArn: topic }),
     "AWS::CloudWatch::Alarm",
   );
-  expect(Object.keys(loud)).toHaveLength(17);
+  expect(Object.keys(loud)).toHaveLength(23);
   for (const alarm of Object.values(loud)) {
     expect(alarm).toMatchObject({ AlarmActions: [topic], OKActions: [topic] });
   }

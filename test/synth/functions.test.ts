@@ -58,6 +58,53 @@ const functions: Readonly<Record<string, Expected>> = {
     grants: { "${ConnectionsClients.Arn}": ["dynamodb:UpdateItem"] },
   },
   UnknownCommand: { timeoutSec: 5, environment: {}, grants: {} },
+  ReceiptsDelivered: {
+    timeoutSec: 30,
+    environment: { PARTICIPANTS_TABLE: "${ChatLogChatParticipants}" },
+    grants: {
+      "${ChatLogChatParticipants.Arn}": ["dynamodb:UpdateItem"],
+      "${InboxTable.StreamArn}": follow,
+      "${ReceiptsDeliveredFailures.Arn}": ["sqs:SendMessage"],
+    },
+  },
+  ReceiptsTell: {
+    timeoutSec: 30,
+    environment: {
+      MESSAGES_TABLE: "${ChatLogMessages}",
+      CHATS_TABLE: "${ChatLogChats}",
+      CLIENTS_TABLE: "${ConnectionsClients}",
+      CALLBACK_URL: callbackUrl,
+    },
+    grants: {
+      "${ChatLogMessages.Arn}": ["dynamodb:Query"],
+      "${ChatLogChats.Arn}": ["dynamodb:GetItem"],
+      "${ConnectionsClients.Arn}": ["dynamodb:BatchGetItem", "dynamodb:Query"],
+      "${ChatLogChatParticipants.StreamArn}": follow,
+      [post]: ["execute-api:ManageConnections"],
+    },
+  },
+  TypingSet: {
+    timeoutSec: 10,
+    environment: {
+      CHATS_TABLE: "${ChatLogChats}",
+      PARTICIPANTS_TABLE: "${ChatLogChatParticipants}",
+      TYPING_QUEUE_URL: "${TypingEvents}",
+    },
+    grants: {
+      "${ChatLogChats.Arn}": ["dynamodb:GetItem"],
+      "${ChatLogChatParticipants.Arn}": ["dynamodb:GetItem"],
+      "${TypingEvents.Arn}": ["sqs:SendMessage"],
+    },
+  },
+  TypingTell: {
+    timeoutSec: 5,
+    environment: { CLIENTS_TABLE: "${ConnectionsClients}", CALLBACK_URL: callbackUrl },
+    grants: {
+      "${ConnectionsClients.Arn}": ["dynamodb:BatchGetItem", "dynamodb:Query"],
+      "${TypingEvents.Arn}": consume,
+      [post]: ["execute-api:ManageConnections"],
+    },
+  },
   Presence: {
     timeoutSec: 15,
     environment: { CLIENTS_TABLE: "${ConnectionsClients}", CHATS_TABLE: "${ChatLogChats}" },
@@ -185,8 +232,10 @@ const functions: Readonly<Record<string, Expected>> = {
       MESSAGES_TABLE: "${ChatLogMessages}",
       CHATS_TABLE: "${ChatLogChats}",
       PARTICIPANTS_TABLE: "${ChatLogChatParticipants}",
+      CLIENTS_TABLE: "${ConnectionsClients}",
     },
     grants: {
+      "${ConnectionsClients.Arn}": ["dynamodb:BatchGetItem"],
       "${ChatLogMessages.Arn}": ["dynamodb:Query"],
       "${ChatLogChats.Arn}": ["dynamodb:BatchGetItem", "dynamodb:GetItem"],
       "${ChatLogChatParticipants.Arn}": ["dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query"],

@@ -13,6 +13,7 @@ const routes: Readonly<Record<string, string>> = {
   getHistory: "ChatLogReadChats",
   setChatState: "ChatState",
   markRead: "ChatState",
+  setTyping: "TypingSet",
   watchPresence: "Presence",
   setPrivacy: "Presence",
   listDevices: "DevicesCommands",

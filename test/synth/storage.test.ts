@@ -21,6 +21,7 @@ const tables: Readonly<Record<string, object>> = {
   ChatLogChatParticipants: {
     KeySchema: key("chatId", "participantId"),
     AttributeDefinitions: attributes({ chatId: "S", participantId: "S" }),
+    StreamSpecification: { StreamViewType: "NEW_AND_OLD_IMAGES" },
     GlobalSecondaryIndexes: [
       {
         IndexName: "byParticipant",
@@ -41,6 +42,7 @@ const tables: Readonly<Record<string, object>> = {
   InboxTable: {
     KeySchema: key("device", "chatId"),
     AttributeDefinitions: attributes({ device: "S", chatId: "S" }),
+    StreamSpecification: { StreamViewType: "NEW_IMAGE" },
   },
 };
 
@@ -85,7 +87,7 @@ describe.each(stages)("in $name", ({ name, template, isProtected, policy }) => {
 
   test("[SEC2] every queue is encrypted by SQS", () => {
     const queues = Object.values(propertiesOf(template, "AWS::SQS::Queue"));
-    expect(queues).toHaveLength(11);
+    expect(queues).toHaveLength(13);
     for (const queue of queues) expect(queue["SqsManagedSseEnabled"]).toBe(true);
   });
 
@@ -170,6 +172,7 @@ describe.each(stages)("in $name", ({ name, template, isProtected, policy }) => {
       FanOutRetryDeadLetterQueueUrl: "${DeliveryRetriesDeadLetters}",
       AppendsQueueUrl: "${SendingAppendsQueue}",
       AppendsDeadLetterQueueUrl: "${SendingAppendsDeadLetters}",
+      DeliveredMarkFailuresUrl: "${ReceiptsDeliveredFailures}",
       ConnectionJobsQueueUrl: "${DevicesJobsQueue}",
       ConnectionJobsDeadLetterQueueUrl: "${DevicesJobsDeadLetters}",
       DeviceChangeFailuresQueueUrl: "${DevicesChangeFailures}",
