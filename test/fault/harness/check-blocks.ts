@@ -8,6 +8,7 @@ const underWayMs = 1_000;
 
 /** No receipt, typing or presence of the other passes, either way. Entries are for checkSight. */
 export function* checkBlocks({ sight, history }: Case): Generator<Violation> {
+  yield* checkAdding(sight);
   const told = history.of("told");
   for (const { type, chatId, users } of sight.chats) {
     if (type !== "direct") continue;
@@ -24,6 +25,20 @@ export function* checkBlocks({ sight, history }: Case): Generator<Violation> {
         );
         if (passed !== undefined) yield violation("BLK1", `${blocker} blocks ${other}, and yet:`, passed);
       }
+    }
+  }
+}
+
+/** Nobody was added to a group by one whom it certainly blocked. */
+function* checkAdding(sight: Case["sight"]): Generator<Violation> {
+  for (const { chatId, type } of sight.chats) {
+    if (type !== "group") continue;
+    for (const entry of sight.wire(chatId).seen.values()) {
+      if (entry.command !== "chatUpdate" || entry.change.type !== "added") continue;
+      const { earliest, latest } = sight.momentAt(chatId, entry.seq);
+      const { blocked } = sight.blocking(entry.participants[0] ?? "", entry.userId);
+      if (blocked.some(({ after, before }) => after < earliest && latest < before))
+        yield violation("BLK1", "one was added by whom it blocks:", entry);
     }
   }
 }

@@ -5,6 +5,7 @@ import { userOf } from "./history.ts";
 import { stateOf } from "./message-state.ts";
 import type { Sight } from "./sight.ts";
 import { type Violation, violation } from "./violation.ts";
+import type { WireLog } from "./wire.ts";
 
 /** Each device has each entry that it may see, and nothing is left when everything is acknowledged. */
 export function* checkEnds(facts: Case): Generator<Violation> {
@@ -82,7 +83,7 @@ function* checkRow(
   const entries = seqs.flatMap((seq) => wire.seen.get(seq) ?? []);
   const messages = entries.filter((entry): entry is SeenMessage => entry.command === "newMessage");
   const last = messages.at(-1);
-  const state = last && stateOf(last, wire.entries, sight.textOf(last));
+  const state = last && stateOf(last, touchingOf(wire, new Set(seqs)), sight.textOf(last));
   const of = last && {
     seq: last.seq,
     userId: last.userId,
@@ -134,9 +135,7 @@ export function* checkHistories({ users, sight }: Case): Generator<Violation> {
       history.every((entry) => sight.may(userId, entry));
     if (!isSound)
       yield violation("HIS1", `the history of ${chatId} is not what ${userId} may see:`, { seqs, lost });
-    const touching = [...sight.wire(chatId).seen.values()]
-      .filter((entry) => entry.command === "chatUpdate" && entry.change.target !== undefined)
-      .sort((a, b) => a.seq - b.seq);
+    const touching = touchingOf(sight.wire(chatId), has);
     for (const entry of history) {
       if (entry.command !== "newMessage") continue;
       const shown = stateShown(entry);
@@ -146,6 +145,20 @@ export function* checkHistories({ users, sight }: Case): Generator<Violation> {
     }
   }
 }
+
+/**
+ * The entries that made of messages what a user is shown: those that it sees itself ([CHT6]), and all deletions, which
+ * are for everyone.
+ */
+const touchingOf = (wire: WireLog, seen: ReadonlySet<number>): SeenEntry[] =>
+  [...wire.seen.values()]
+    .filter(
+      (entry) =>
+        entry.command === "chatUpdate" &&
+        entry.change.target !== undefined &&
+        (seen.has(entry.seq) || entry.change.type === "messageDeleted"),
+    )
+    .sort((a, b) => a.seq - b.seq);
 
 const stateShown = (entry: SeenEntry): string => {
   if (entry.command !== "newMessage") return "";

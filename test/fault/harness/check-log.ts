@@ -84,13 +84,21 @@ const textsOf = (attempts: readonly EventOf<"attempt">[]): Map<string, string> =
     attempts.map(({ device, clientMessageId, text }) => [`${userOf(device)} ${clientMessageId}`, text]),
   );
 
-/** The texts that a message may be shown with: its own, those of its edits, none where it was deleted. */
-export function statesOf(wire: WireLog, seq: number, text: string | undefined): ReadonlySet<string> {
+/**
+ * The texts that a message may be shown with: its own, those of its edits, none where it was deleted.
+ * @param sees false for an entry whose text is not for the one who is shown the message
+ */
+function statesOf(
+  wire: WireLog,
+  seq: number,
+  text: string | undefined,
+  sees: (entry: SeenEntry) => boolean = () => true,
+): ReadonlySet<string> {
   const states = new Set(text === undefined ? [] : [text]);
   for (const entry of wire.seen.values()) {
     if (entry.command !== "chatUpdate" || entry.change.target !== seq) continue;
     if (entry.change.type === "messageDeleted") states.add("");
-    if (typeof entry.change.message === "string") states.add(entry.change.message);
+    else if (typeof entry.change.message === "string" && sees(entry)) states.add(entry.change.message);
   }
   return states;
 }
@@ -152,10 +160,11 @@ export function* checkFrames({ history, logs, sight }: Case): Generator<Violatio
         yield violation("DLV1", `${device} was ${how} a change that is not in the log:`, entry, stored);
       continue;
     }
-    const key = `${chatId} ${seq}`;
-    const known =
-      states.get(key) ??
-      statesOf(sight.wire(chatId), seq, texts.get(`${entry.userId} ${entry.clientMessageId}`));
+    const userId = userOf(device);
+    const key = `${userId} ${chatId} ${seq}`;
+    const text = texts.get(`${entry.userId} ${entry.clientMessageId}`);
+    const sees = (other: SeenEntry): boolean => sight.may(userId, other);
+    const known = states.get(key) ?? statesOf(sight.wire(chatId), seq, text, sees);
     states.set(key, known);
     if (stored === undefined || !isShownAs(stored, entry) || !known.has(entry.message))
       yield violation("DLV1", `${device} was ${how} what is not in the log:`, entry, stored);

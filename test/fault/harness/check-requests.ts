@@ -76,7 +76,7 @@ function isJustified({ userId, code, command, fields, from, to }: Refusal, sight
   const wasAdmin = surely(reigns.get(userId));
   switch (code) {
     case "not_a_member":
-      return !wasMember;
+      return !wasMember || (isOfMember(command) && !surely(periods.get(String(fields["userId"]))));
     case "not_found":
       // Of a member: the one whom the change concerns, or the message.
       return (
@@ -85,7 +85,9 @@ function isJustified({ userId, code, command, fields, from, to }: Refusal, sight
         isEdit(command)
       );
     case "forbidden":
-      return isEdit(command) ? isForeignTarget(fields, userId, sight) || !wasMember : !wasAdmin;
+      return isEdit(command)
+        ? isForeignTarget(fields, userId, sight) || !wasMember
+        : !wasAdmin || isKeptOut(fields, userId, from, to, sight);
     case "blocked":
       return chat.type === "direct" && !isSurelyOpen(userId, chat.users, from, to, sight);
     case "conflict":
@@ -105,6 +107,13 @@ const isEdit = (command: string): boolean =>
 
 const isForeignTarget = (fields: Fields, userId: string, sight: Sight): boolean =>
   sight.wire(String(fields["chatId"])).seen.get(Number(fields["seq"]))?.userId !== userId;
+
+/** [BLK1] Whom a user has blocked cannot add it to a group. */
+const isKeptOut = (fields: Fields, userId: string, from: number, to: number, sight: Sight): boolean =>
+  fields["operation"] === "ADD" &&
+  !sight
+    .blocking(String(fields["userId"]), userId)
+    .open.some(({ after, before }) => after < from && to < before);
 
 function isSurelyOpen(
   userId: string,

@@ -27,6 +27,8 @@ export interface DeviceOptions {
    * @default - mostly within a moment, often 150
    */
   readonly ackWaitMs?: number;
+  /** Milliseconds for which a gap may be one that the next push closes. @default 150 */
+  readonly gapPatienceMs?: number;
 }
 
 export interface Message {
@@ -36,8 +38,7 @@ export interface Message {
   readonly after?: number;
 }
 
-/** Milliseconds for which a gap may be one that the next push closes. */
-const gapPatienceMs = 150;
+const usualGapPatienceMs = 150;
 /** Milliseconds until it is asked for again, while it may be one that a sync cannot tell from what is under way. */
 const gapAgainMs = 600;
 
@@ -161,10 +162,10 @@ export class Device {
   }
 
   /** Sends until it is answered. */
-  async send(message: Message): Promise<void> {
+  async send(message: Message): Promise<Outcome | undefined> {
     const { chatId, clientMessageId, text, after } = message;
     const fields = { chatId, clientMessageId, message: text, ...(after !== undefined && { after }) };
-    await this.#untilAnswered(`sendMessage ${chatId} ${clientMessageId}`, async (link) => {
+    return await this.#untilAnswered(`sendMessage ${chatId} ${clientMessageId}`, async (link) => {
       const requestId = randomUUID();
       this.#history.add(this.name, { type: "attempt", chatId, clientMessageId, text, requestId });
       return await link.ask(
@@ -272,7 +273,7 @@ export class Device {
 
   #afterNews(): void {
     this.#acknowledger.afterNews();
-    this.#lookAtGaps(gapPatienceMs);
+    this.#lookAtGaps(this.#options.gapPatienceMs ?? usualGapPatienceMs);
   }
 
   #lookAtGaps(waitMs: number): void {

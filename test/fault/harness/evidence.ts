@@ -59,6 +59,7 @@ export class Witness {
   readonly #platform: Platform;
   readonly #names: Readonly<Record<keyof typeof tableNames, string>>;
   readonly #readTo = new Map<string, string>();
+  readonly #lookingQueues: ReadonlySet<string>;
 
   constructor(platform: Platform) {
     this.#platform = platform;
@@ -68,6 +69,11 @@ export class Witness {
       if (name === undefined) throw new Error(`no function is told of ${variable}`);
       return name;
     };
+    this.#lookingQueues = new Set(
+      platform.functions.flatMap(
+        ({ variables }) => variables["CONNECTION_JOBS_QUEUE_URL"]?.split("/").at(-1) ?? [],
+      ),
+    );
     this.#names = {
       messages: named(tableNames.messages),
       inbox: named(tableNames.inbox),
@@ -120,7 +126,10 @@ export class Witness {
     return { cursors, heads, rewritten };
   }
 
-  /** The queues with what lies in them: visible, hidden and delayed. */
+  /**
+   * The queues with the work in them: visible, hidden and delayed. What looks at a connection every few minutes for
+   * as long as that lives ([PRS2]) is always delayed, and no work.
+   */
   async queues(): Promise<readonly { name: string; messages: number; isDeadLetter: boolean }[]> {
     const { QueueUrls } = await this.#platform.queues.call("ListQueues", {});
     return await Promise.all(
@@ -130,10 +139,11 @@ export class Witness {
           AttributeNames: ["All"],
         });
         const attributes = Attributes as Record<string, string>;
+        const looksNowAndThen = this.#lookingQueues.has(QueueUrl.split("/").at(-1) ?? "");
         const count = (name: string): number => Number(attributes[`ApproximateNumberOfMessages${name}`]);
         return {
           name: QueueUrl.split("/").at(-1) ?? "",
-          messages: count("") + count("NotVisible") + count("Delayed"),
+          messages: count("") + count("NotVisible") + (looksNowAndThen ? 0 : count("Delayed")),
           // Work lies in queues that have a dead-letter queue; what has none is where work ends.
           isDeadLetter: attributes["RedrivePolicy"] === undefined,
         };

@@ -6,7 +6,7 @@ import { randomOf } from "../../../local/faults/seeded.ts";
 import type { Platform } from "../../../local/platform.ts";
 import { DetailsReader } from "./at-rest.ts";
 import type { DeviceEnd, Evidence } from "./checker.ts";
-import { Device } from "./device.ts";
+import { Device, type DeviceOptions } from "./device.ts";
 import type { Witness } from "./evidence.ts";
 import { History } from "./history.ts";
 import { type Replayed, replay } from "./replay.ts";
@@ -54,9 +54,10 @@ export class Scene {
   add(
     userId: string,
     deviceId: string,
-    options: { readonly endsAway?: boolean; readonly ackWaitMs?: number } = {},
+    options: { readonly endsAway?: boolean } & Pick<DeviceOptions, "ackWaitMs" | "gapPatienceMs"> = {},
   ): Actor {
     const { platform, seed } = this.#options;
+    const { endsAway = false, ...patience } = options;
     const random = randomOf("device", seed, deviceId, userId.split("-")[0] ?? "");
     const device = new Device({
       userId,
@@ -68,9 +69,9 @@ export class Scene {
       history: this.history,
       random,
       clock: () => this.clock(),
-      ...(options.ackWaitMs !== undefined && { ackWaitMs: options.ackWaitMs }),
+      ...patience,
     });
-    const actor = { device, random, endsAway: options.endsAway ?? false };
+    const actor = { device, random, endsAway };
     this.actors.push(actor);
     return actor;
   }

@@ -3,7 +3,7 @@
  * other, each with users and chats of its own.
  */
 import type { JsonObject } from "../../../local/contracts.ts";
-import { noFaults, SeededPlan } from "../../../local/faults/seeded-plan.ts";
+import { type FaultRates, noFaults, SeededPlan } from "../../../local/faults/seeded-plan.ts";
 import { startPlatform } from "../../../local/platform.ts";
 import { check, type Evidence } from "./checker.ts";
 import { withChangeLogs, Witness } from "./evidence.ts";
@@ -43,11 +43,13 @@ export const isLane = (name: string): name is LaneName => Object.hasOwn(lanes, n
 export const laneOf = (seed: number): LaneName =>
   (["streams", "deployed", "combined", "deployed"] as const)[seed % 4] ?? "deployed";
 
-/** What happens in a scene, told by a script instead of a seed; nothing goes wrong but what it makes go wrong. */
+/** What happens in a scene, told by a script instead of a seed. */
 export interface Script {
   readonly seed: number;
   /** Part of every message's text. */
   readonly mark: string;
+  /** Of what goes wrong meanwhile. @default nothing */
+  readonly rates?: Partial<FaultRates>;
   /** From nothing to the last request. Its devices are connected in it. */
   readonly act: (scene: Scene) => Promise<void>;
   /** Entries of a page of the histories that are read at the end. @default 7 */
@@ -146,10 +148,10 @@ export async function startWorld(
       return await judge(run.scene, { seed, mark: run.mark }, async () => await run.chaos());
     },
     play: async (script) => {
-      const { seed, act } = script;
+      const { seed, act, rates } = script;
       const scene = new Scene({ platform, plan, witness, seed });
       return await judge(scene, script, async () => {
-        plan.begin(seed, noFaults);
+        plan.begin(seed, { ...noFaults, ...rates });
         const startedAt = performance.now();
         await act(scene);
         await plan.rest();
