@@ -198,7 +198,7 @@ const functions: Readonly<Record<string, Expected>> = {
     grants: {
       "${ChatLogMessages.Arn}": ["dynamodb:PutItem", "dynamodb:Query"],
       "${ChatLogChats.Arn}": ["dynamodb:GetItem"],
-      "${ChatLogChatParticipants.Arn}": ["dynamodb:GetItem", "dynamodb:Query"],
+      "${ChatLogChatParticipants.Arn}": ["dynamodb:GetItem"],
       "${ConnectionsClients.Arn}": ["dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"],
       "${SendingAppendsQueue.Arn}": ["sqs:SendMessage"],
       [post]: ["execute-api:ManageConnections"],
@@ -206,9 +206,16 @@ const functions: Readonly<Record<string, Expected>> = {
   },
   SendingAppendBatch: {
     timeoutSec: 5,
-    environment: { MESSAGES_TABLE: "${ChatLogMessages}", CALLBACK_URL: callbackUrl },
+    environment: {
+      MESSAGES_TABLE: "${ChatLogMessages}",
+      CHATS_TABLE: "${ChatLogChats}",
+      PARTICIPANTS_TABLE: "${ChatLogChatParticipants}",
+      CALLBACK_URL: callbackUrl,
+    },
     grants: {
       "${ChatLogMessages.Arn}": ["dynamodb:PutItem", "dynamodb:Query"],
+      "${ChatLogChats.Arn}": ["dynamodb:GetItem"],
+      "${ChatLogChatParticipants.Arn}": ["dynamodb:GetItem"],
       "${SendingAppendsQueue.Arn}": consume,
       [post]: ["execute-api:ManageConnections"],
     },
@@ -219,11 +226,58 @@ const functions: Readonly<Record<string, Expected>> = {
       MESSAGES_TABLE: "${ChatLogMessages}",
       CHATS_TABLE: "${ChatLogChats}",
       PARTICIPANTS_TABLE: "${ChatLogChatParticipants}",
+      CLIENTS_TABLE: "${ConnectionsClients}",
     },
     grants: {
       "${ChatLogMessages.Arn}": ["dynamodb:PutItem"],
       "${ChatLogChats.Arn}": ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"],
-      "${ChatLogChatParticipants.Arn}": ["dynamodb:PutItem", "dynamodb:Query"],
+      "${ChatLogChatParticipants.Arn}": ["dynamodb:PutItem"],
+      "${ConnectionsClients.Arn}": ["dynamodb:BatchGetItem", "dynamodb:ConditionCheckItem"],
+    },
+  },
+  ChatChanges: {
+    timeoutSec: 20,
+    environment: {
+      MESSAGES_TABLE: "${ChatLogMessages}",
+      CHATS_TABLE: "${ChatLogChats}",
+      PARTICIPANTS_TABLE: "${ChatLogChatParticipants}",
+      CLIENTS_TABLE: "${ConnectionsClients}",
+      DIRECT_LANE_MEMBERS: "16",
+    },
+    grants: {
+      "${ChatLogMessages.Arn}": [
+        "dynamodb:BatchGetItem",
+        "dynamodb:PutItem",
+        "dynamodb:Query",
+        "dynamodb:UpdateItem",
+      ],
+      "${ChatLogChats.Arn}": ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"],
+      "${ChatLogChatParticipants.Arn}": ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"],
+      "${ConnectionsClients.Arn}": ["dynamodb:BatchGetItem", "dynamodb:ConditionCheckItem"],
+    },
+  },
+  Blocking: {
+    timeoutSec: 15,
+    environment: {
+      MESSAGES_TABLE: "${ChatLogMessages}",
+      CHATS_TABLE: "${ChatLogChats}",
+      PARTICIPANTS_TABLE: "${ChatLogChatParticipants}",
+      CLIENTS_TABLE: "${ConnectionsClients}",
+    },
+    grants: {
+      "${ChatLogMessages.Arn}": ["dynamodb:Query"],
+      "${ChatLogChats.Arn}": ["dynamodb:GetItem", "dynamodb:UpdateItem"],
+      "${ChatLogChatParticipants.Arn}": [
+        "dynamodb:ConditionCheckItem",
+        "dynamodb:GetItem",
+        "dynamodb:UpdateItem",
+      ],
+      "${ConnectionsClients.Arn}": [
+        "dynamodb:BatchGetItem",
+        "dynamodb:DeleteItem",
+        "dynamodb:PutItem",
+        "dynamodb:Query",
+      ],
     },
   },
   ChatLogReadChats: {
@@ -236,9 +290,9 @@ const functions: Readonly<Record<string, Expected>> = {
     },
     grants: {
       "${ConnectionsClients.Arn}": ["dynamodb:BatchGetItem"],
-      "${ChatLogMessages.Arn}": ["dynamodb:Query"],
+      "${ChatLogMessages.Arn}": ["dynamodb:BatchGetItem", "dynamodb:Query"],
       "${ChatLogChats.Arn}": ["dynamodb:BatchGetItem", "dynamodb:GetItem"],
-      "${ChatLogChatParticipants.Arn}": ["dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query"],
+      "${ChatLogChatParticipants.Arn}": ["dynamodb:BatchGetItem", "dynamodb:GetItem"],
       "${ChatLogChatParticipants.Arn}/index/byParticipant": ["dynamodb:Query"],
     },
   },
@@ -274,7 +328,7 @@ const functions: Readonly<Record<string, Expected>> = {
       "${ConnectionsClients.Arn}": ["dynamodb:GetItem"],
       "${ChatLogMessages.Arn}": ["dynamodb:BatchGetItem", "dynamodb:Query"],
       "${ChatLogChats.Arn}": ["dynamodb:BatchGetItem", "dynamodb:GetItem"],
-      "${ChatLogChatParticipants.Arn}": ["dynamodb:BatchGetItem"],
+      "${ChatLogChatParticipants.Arn}": ["dynamodb:BatchGetItem", "dynamodb:GetItem"],
       "${ChatLogChatParticipants.Arn}/index/byParticipant": ["dynamodb:Query"],
       [post]: ["execute-api:ManageConnections"],
       [close]: ["execute-api:ManageConnections"],
@@ -283,13 +337,13 @@ const functions: Readonly<Record<string, Expected>> = {
   DeliveryFanOut: {
     timeoutSec: 30,
     environment: {
-      PARTICIPANTS_TABLE: "${ChatLogChatParticipants}",
+      CHATS_TABLE: "${ChatLogChats}",
       CLIENTS_TABLE: "${ConnectionsClients}",
       DELIVERY_QUEUE_URL: "${DeliveryJobsQueue}",
       RETRIES_QUEUE_URL: "${DeliveryRetriesQueue}",
     },
     grants: {
-      "${ChatLogChatParticipants.Arn}": ["dynamodb:Query"],
+      "${ChatLogChats.Arn}": ["dynamodb:GetItem"],
       "${ConnectionsClients.Arn}": ["dynamodb:Query"],
       "${DeliveryJobsQueue.Arn}": ["sqs:SendMessage"],
       "${DeliveryRetriesQueue.Arn}": ["sqs:SendMessage"],
@@ -302,7 +356,6 @@ const functions: Readonly<Record<string, Expected>> = {
     environment: {
       MESSAGES_TABLE: "${ChatLogMessages}",
       CHATS_TABLE: "${ChatLogChats}",
-      PARTICIPANTS_TABLE: "${ChatLogChatParticipants}",
       CLIENTS_TABLE: "${ConnectionsClients}",
       INBOX_TABLE: "${InboxTable}",
       DELIVERY_QUEUE_URL: "${DeliveryJobsQueue}",
@@ -311,7 +364,6 @@ const functions: Readonly<Record<string, Expected>> = {
     grants: {
       "${ChatLogMessages.Arn}": ["dynamodb:Query"],
       "${ChatLogChats.Arn}": ["dynamodb:GetItem", "dynamodb:UpdateItem"],
-      "${ChatLogChatParticipants.Arn}": ["dynamodb:Query"],
       "${ConnectionsClients.Arn}": ["dynamodb:Query"],
       "${InboxTable.Arn}": ["dynamodb:BatchGetItem"],
       "${DeliveryJobsQueue.Arn}": ["sqs:SendMessage"],
@@ -325,14 +377,12 @@ const functions: Readonly<Record<string, Expected>> = {
     environment: {
       MESSAGES_TABLE: "${ChatLogMessages}",
       CHATS_TABLE: "${ChatLogChats}",
-      PARTICIPANTS_TABLE: "${ChatLogChatParticipants}",
       CLIENTS_TABLE: "${ConnectionsClients}",
       DELIVERY_QUEUE_URL: "${DeliveryJobsQueue}",
     },
     grants: {
       "${ChatLogMessages.Arn}": ["dynamodb:BatchGetItem", "dynamodb:Query"],
       "${ChatLogChats.Arn}": ["dynamodb:GetItem", "dynamodb:UpdateItem"],
-      "${ChatLogChatParticipants.Arn}": ["dynamodb:Query"],
       "${ConnectionsClients.Arn}": ["dynamodb:Query"],
       "${DeliveryJobsQueue.Arn}": ["sqs:SendMessage"],
       "${DeliveryRetriesQueue.Arn}": consume,
@@ -487,6 +537,7 @@ test("where messages expire, the functions that read the log's ends are told aft
   });
   expect(Object.fromEntries(days)).toEqual({
     ChatLogCreateChatFunction: "30",
+    ChatChangesFunction: "30",
     SendingSendMessageFunction: "30",
     SendingAppendBatchFunction: "30",
     InboxSyncFunction: "30",

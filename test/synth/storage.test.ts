@@ -28,7 +28,17 @@ const tables: Readonly<Record<string, object>> = {
         KeySchema: key("participantId", "chatId"),
         Projection: {
           ProjectionType: "INCLUDE",
-          NonKeyAttributes: ["type", "peerId", "joinedSeq", "joinedAt", "leftSeq", "pinned"],
+          NonKeyAttributes: [
+            "type",
+            "peerId",
+            "joinedSeq",
+            "joinedAt",
+            "leftSeq",
+            "leftAt",
+            "earlier",
+            "expires",
+            "pinned",
+          ],
         },
       },
     ],
