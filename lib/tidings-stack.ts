@@ -110,7 +110,11 @@ export class TidingsStack extends Stack {
       "Records of the devices' stream that failed",
     );
     // Not among the queues that a redrive works on: the next ack mends what failed.
-    this.#output("DeliveredMarkFailuresUrl", receipts.failures.queueUrl, "Acks whose marks were not raised");
+    this.#output(
+      "DeliveredMarkFailuresQueueUrl",
+      receipts.failures.queueUrl,
+      "Acks whose marks were not raised",
+    );
   }
 
   /** What differs from one deployment of a stage to the next, so that the same template runs anywhere. */

@@ -182,7 +182,7 @@ describe.each(stages)("in $name", ({ name, template, isProtected, policy }) => {
       FanOutRetryDeadLetterQueueUrl: "${DeliveryRetriesDeadLetters}",
       AppendsQueueUrl: "${SendingAppendsQueue}",
       AppendsDeadLetterQueueUrl: "${SendingAppendsDeadLetters}",
-      DeliveredMarkFailuresUrl: "${ReceiptsDeliveredFailures}",
+      DeliveredMarkFailuresQueueUrl: "${ReceiptsDeliveredFailures}",
       ConnectionJobsQueueUrl: "${DevicesJobsQueue}",
       ConnectionJobsDeadLetterQueueUrl: "${DevicesJobsDeadLetters}",
       DeviceChangeFailuresQueueUrl: "${DevicesChangeFailures}",
