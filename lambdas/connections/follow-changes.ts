@@ -23,15 +23,16 @@ export async function followChanges(
   userId: string,
   changes: readonly DeviceChange[],
 ): Promise<void> {
-  const begun = changes.filter(hasNewConnection);
   // An ack under way may leave a cursor behind, and a connection inside its handshake cannot be closed yet.
   const cut = changes.filter(wasCutOff);
   await Promise.all([
     clearAway(deps, changes),
-    begun.length > 0 ? deps.checkLater(begun.map(checkOf)) : undefined,
     cut.length > 0 ? deps.clearLater(userId, cut) : undefined,
     deps.tellWatchers(userId, changes),
   ]);
+  // The looks come last: what is followed again because something failed begins no second row of them.
+  const begun = changes.filter(hasNewConnection);
+  if (begun.length > 0) await deps.checkLater(begun.map(checkOf));
 }
 
 /** [CON6] [DEV1] Deletes what devices that are gone have left, and closes the connections that they had. */

@@ -15,10 +15,14 @@ import type { CheckDependencies } from "./check-connection.ts";
 import { endConnection } from "./connect.ts";
 import type { FollowDependencies } from "./follow-changes.ts";
 import { forgetCursors } from "./forget-cursors.ts";
-import type { ChangesAgain, ConnectionJob } from "./job.ts";
+import { gather } from "./gather.ts";
+import type { ChangesAgain, ConnectionCheck, ConnectionJob } from "./job.ts";
 
 /** Seconds after which nothing is under way any more that a device's connection had asked for before it was cut off. */
 const clearLaterSec = 60;
+
+/** Milliseconds for which the looks that follow from one batch of records or jobs are gathered. */
+const gatherMs = 20;
 
 /** Milliseconds after which a connection that does not take a frame goes without it. */
 const postPatienceMs = 2_000;
@@ -71,7 +75,7 @@ export function createFollowing(): Following {
     isOpen: async (connectionId) => await callbacks.isOpen(connectionId),
     disconnect: async (device, connectionId) => await clients.disconnect(device, connectionId, Date.now()),
     end: async (connectionId, reason) => await endConnection(callbacks, connectionId, reason),
-    checkLater: async (checks) => await sendJobs(checks, checkSec),
+    checkLater: gather<ConnectionCheck>(async (checks) => await sendJobs(checks, checkSec), gatherMs),
     clearLater: async (userId, changes) =>
       await sendJobs(
         [{ kind: "clear", userId, changes: [...changes] } satisfies ChangesAgain],

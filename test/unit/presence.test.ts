@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import { array, assert, constant, constantFrom, integer, oneof, property, record } from "fast-check";
 import { expect, test } from "vitest";
 import { isNews, isOnline, mayBeNews, presenceOf } from "../../lambdas/presence/presence.ts";
 import { lastSeenSharedWith } from "../../lambdas/presence/visibility.ts";
@@ -15,17 +15,17 @@ type Event =
     }
   | { readonly type: "handle"; readonly records: number };
 
-const deviceEvent = fc.record({
-  type: fc.constantFrom("connect" as const, "replace" as const, "disconnect" as const, "remove" as const),
-  device: fc.integer({ min: 0, max: 2 }),
+const deviceEvent = record({
+  type: constantFrom("connect" as const, "replace" as const, "disconnect" as const, "remove" as const),
+  device: integer({ min: 0, max: 2 }),
   // Clocks of gateways differ: a connection that was written later may be the older one by its own time.
-  skew: fc.integer({ min: -3, max: 3 }),
+  skew: integer({ min: -3, max: 3 }),
 });
-const handleEvent = fc.record({
-  type: fc.constant("handle" as const),
-  records: fc.integer({ min: 1, max: 4 }),
+const handleEvent = record({
+  type: constant("handle" as const),
+  records: integer({ min: 1, max: 4 }),
 });
-const events = fc.array(fc.oneof({ weight: 3, arbitrary: deviceEvent }, handleEvent), { maxLength: 24 });
+const events = array(oneof({ weight: 3, arbitrary: deviceEvent }, handleEvent), { maxLength: 24 });
 
 /** Runs a story of one user; returns what its watcher was told, and how it ends. */
 function run(story: readonly Event[]): { told: boolean[]; truth: boolean } {
@@ -89,8 +89,8 @@ function run(story: readonly Event[]): { told: boolean[]; truth: boolean } {
 }
 
 test("[PRS1] whatever comes and goes, however late its records are read: the last that is told is the truth", () => {
-  fc.assert(
-    fc.property(events, (story) => {
+  assert(
+    property(events, (story) => {
       const { told, truth } = run(story);
       expect(told.at(-1)).toBe(truth);
     }),
@@ -99,8 +99,8 @@ test("[PRS1] whatever comes and goes, however late its records are read: the las
 });
 
 test("[PRS1] where each record is read before the next is written, only changes are told", () => {
-  fc.assert(
-    fc.property(fc.array(deviceEvent, { maxLength: 24 }), (story) => {
+  assert(
+    property(array(deviceEvent, { maxLength: 24 }), (story) => {
       const { told } = run(
         // A new device is written twice: both records are read.
         story.flatMap((event) => [
