@@ -430,19 +430,20 @@ const removalScenario = (attempts: number, rival: boolean, checks: boolean) => (
       ...mine,
       ...(rival ? [member("rival", world, answers, draft("rival", 1), "checks")] : []),
       remover(world),
-      ...(rival ? [] : [replica(world)]),
+      ...(attempts === 1 && !rival ? [replica(world)] : []),
     ],
     check: (trace: readonly string[]) => checkRemoval(world, answers, trace),
   };
 };
 
 test.each([
-  ["two attempts", 2, false],
-  ["an attempt and a rival", 1, true],
+  ["an attempt, with reads that lag,", 1, false, 100],
+  ["two attempts", 2, false, 1_000],
+  ["an attempt and a rival", 1, true, 1_000],
 ])(
-  "[CHT6] %s of one who is removed, with reads that lag: no message of its behind its removal, in any order",
-  async (_, attempts, rival) => {
-    expect(await everyInterleaving(removalScenario(attempts, rival, true))).toBeGreaterThan(500);
+  "[CHT6] %s of one who is removed: no message of its behind its removal, in any order",
+  async (_, attempts, rival, atLeast) => {
+    expect(await everyInterleaving(removalScenario(attempts, rival, true))).toBeGreaterThan(atLeast);
   },
 );
 
