@@ -3,7 +3,7 @@
  * rules for units: a comment says which call each stands for.
  */
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { CostMeter, perOperation } from "../../bench/meter.ts";
+import { CostMeter, type Part, perOperation } from "../../bench/meter.ts";
 import { type Counts, gatewayUnits, gbSeconds, priceOf, queueUnits } from "../../bench/prices.ts";
 import type { Client } from "../e2e/client.ts";
 import { newUser } from "../e2e/client.ts";
@@ -23,7 +23,7 @@ beforeAll(async () => {
 afterAll(async () => await tidings[Symbol.asyncDispose]());
 
 /** All but the time that functions took, which no rule gives, and the batches of streams, which cost nothing. */
-const counted = async (work: () => Promise<void>) => {
+const counted = async (work: () => Promise<void>, part?: Part) => {
   const {
     lambdaMs: _ms,
     gbSeconds: _gb,
@@ -33,7 +33,7 @@ const counted = async (work: () => Promise<void>) => {
     objectWrites,
     objectReads,
     ...counts
-  } = await meter.measure(tidings.platform, work);
+  } = await meter.measure(tidings.platform, work, part);
   // No command of one person needs a FIFO queue.
   expect(fifoRequests).toEqual({});
   // None here has to do with media.
@@ -51,7 +51,7 @@ const exchanged = {
 };
 /** What every exchange reads, eventually consistent: half a unit each. */
 const read = {
-  ChatParticipants: 0.5, // the chat's members, the sender among them
+  Chats: 0.5, // who shares the chat, the sender among them
   Clients: 4 * 0.5, // the devices of both, by the sending function and by the safety net
   Inbox: 0.5, // whether the recipient has acknowledged it, by the safety net
 };
@@ -63,7 +63,7 @@ const exchange = async (text: string, fields: object = {}): Promise<void> => {
   await bob.ack(chatId, seq);
 };
 
-test("a device's first connection: its row looked for and written, no message billed", async () => {
+test("a device's first connection: its row looked for, written and admitted, its changes followed, no message billed", async () => {
   alice = await tidings.connect(newUser("alice"));
   expect(
     await counted(async () => {
@@ -71,9 +71,11 @@ test("a device's first connection: its row looked for and written, no message bi
     }),
   ).toEqual({
     ...none,
-    invocations: { ConnectionsAuthorize: 1, ConnectionsConnect: 1 },
-    readUnits: { Clients: 1 }, // the device, which is not there: a unit all the same
-    writeUnits: { Clients: 1 },
+    invocations: { ConnectionsAuthorize: 1, ConnectionsConnect: 1, DevicesChanges: 1 },
+    // The device, which is not there: a unit all the same; how many there are; who watches the user.
+    readUnits: { Clients: 3 },
+    writeUnits: { Clients: 2 }, // entering, and admitted
+    queueRequests: { SendMessageBatch: 1 }, // a look at the connection, minutes later
   });
 });
 
@@ -87,8 +89,8 @@ test("createChat: one transaction of three puts, which count double, as do the t
     ...none,
     invocations: { ChatLogCreateChat: 1 },
     gatewayMessages: reply,
-    readUnits: { Chats: 1 },
-    writeUnits: { Chats: 2, ChatParticipants: 2 * (2 + 2) },
+    readUnits: { Chats: 1, Clients: 2 }, // whether one has blocked the other, either way
+    writeUnits: { Chats: 2, ChatParticipants: 2 * (2 + 2), Clients: 2 * 2 }, // that it still is so
   });
 });
 
@@ -97,10 +99,11 @@ test("a chat's first message, without `after`: a floor is kept, and the empty lo
     ...exchanged,
     readUnits: {
       ...read,
-      ChatParticipants: 0.5 + 1, // a device's first ack of a chat asks whether its user is a member
+      ChatParticipants: 1, // a device's first ack of a chat asks whether its user is a member
+      Clients: 5 * 0.5, // the other's devices again, as there is a newer look at who shares the chat
       // A glimpse of the tip, the tip itself, the log before and after the head was asked; the entry acknowledged.
       Messages: 0.5 + 1 + 1 + 1 + 0.5,
-      Chats: 2, // the projected tip, twice
+      Chats: 0.5 + 2 + 1, // who shares the chat; the projected tip, twice; who shares it, strongly
     },
     // The floor and the entry; the head; a cursor to be raised that is not there, and one that is made.
     writeUnits: { Messages: 2, Chats: 1, Inbox: 2 },
@@ -202,12 +205,17 @@ test("a message to one who is offline: no delivery job, no post", async () => {
     await counted(async () => {
       await meter.untilRun(tidings.platform, "Disconnect", async () => await bob.close());
     }),
-  ).toEqual({ ...none, invocations: { ConnectionsDisconnect: 1 }, writeUnits: { Clients: 1 } });
+  ).toEqual({
+    ...none,
+    invocations: { ConnectionsDisconnect: 1, DevicesChanges: 1 },
+    readUnits: { Clients: 1 }, // who watches the user
+    writeUnits: { Clients: 1 },
+  });
   expect(await counted(async () => void (await alice.send(chatId, "later", { after: 5 })))).toEqual({
     ...none,
     invocations: { SendingSendMessage: 1, DeliverySafetyNet: 1 },
     gatewayMessages: reply,
-    readUnits: { ChatParticipants: 0.5, Clients: 4 * 0.5, Messages: 0.5 },
+    readUnits: { Chats: 0.5, Clients: 4 * 0.5, Messages: 0.5 },
     writeUnits: { Messages: 1, Chats: 1 },
   });
 });
@@ -246,6 +254,53 @@ test("requests to a FIFO queue are counted apart, and batches of streams with th
   expect(counts.queueRequests).toEqual({});
   expect(counts.streamBatches).toEqual({ DeliverySafetyNet: 1 });
   expect(counts.streamRecords).toEqual({ DeliverySafetyNet: 1 });
+});
+
+test("[RCP2] the receipts of a message are counted apart: of its ack, of its reading, of what says nothing new", async () => {
+  const seq = 9;
+  const told = {
+    ...none,
+    gatewayMessages: { posted: 1 },
+    readUnits: {
+      Chats: 0.5, // who is in the chat
+      Messages: 0.5, // whose messages are covered
+      Clients: 2 + 2 * 0.5 + 0.5, // who hides what it reads, strongly; blocks either way; the sender's devices
+    },
+  };
+  expect(
+    await counted(async () => {
+      await alice.send(chatId, "to be told of", { after: seq - 1 });
+      await bob.ack(chatId, seq);
+    }, "receipts"),
+  ).toEqual({
+    ...told,
+    invocations: { ReceiptsDelivered: 1, ReceiptsTell: 1 },
+    writeUnits: { ChatParticipants: 1 },
+  });
+  // All that was read at once before would be looked at for its senders, by its 4 KB.
+  await bob.ask("markRead", { chatId, seq: seq - 1 });
+  expect(await counted(async () => void (await bob.ask("markRead", { chatId, seq })), "receipts")).toEqual({
+    ...told,
+    invocations: { ReceiptsTell: 1 },
+  });
+  expect(await counted(async () => await bob.ack(chatId, seq - 1), "receipts")).toEqual(none);
+  expect(
+    await counted(async () => void (await bob.ask("setChatState", { chatId, muted: true })), "receipts"),
+  ).toEqual(none);
+});
+
+test("[RCP1] markRead: the chat, the membership, the mark, and the reader's devices to tell the others of them", async () => {
+  const seq = 10;
+  await alice.send(chatId, "the last one", { after: seq - 1 });
+  await bob.waitForSeqs(chatId, [seq]);
+  await bob.ack(chatId, seq);
+  expect(await counted(async () => void (await bob.ask("markRead", { chatId, seq })))).toEqual({
+    ...none,
+    invocations: { ChatState: 1 },
+    gatewayMessages: reply,
+    readUnits: { Chats: 1, ChatParticipants: 1, Clients: 0.5 },
+    writeUnits: { ChatParticipants: 1 },
+  });
 });
 
 test("Lambda's time is of whole milliseconds, at the function's memory of 512 MB", async () => {
