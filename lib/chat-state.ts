@@ -30,7 +30,7 @@ export class ChatState extends ChatFunction {
         CALLBACK_URL: api.callbackUrl,
       },
     });
-    grantTable(this, chatLog.messages, "Query");
+    grantTable(this, chatLog.messages, "BatchGetItem", "Query");
     grantTable(this, chatLog.chats, "GetItem");
     grantTable(this, chatLog.participants, "GetItem", "UpdateItem");
     // The user's other devices are told at once.

@@ -39,6 +39,8 @@ export interface ChangeDependencies extends WriterDependencies {
 export interface LogEnd {
   readonly seq: number;
   readonly state: SharedState;
+  /** Epoch milliseconds: the `sentAt` of an entry behind it. */
+  readonly at: number;
 }
 
 /** What is to become an entry, and what follows from it. */
@@ -71,19 +73,23 @@ export async function changeChat(
     if (refused || !state) return refused ?? failure("not_found", "chatId: no such chat");
     if (state.stateSeq > (tip.stateSeq ?? state.stateSeq)) continue;
 
-    const decision = await decide({ seq: tip.seq, state });
+    const at = Math.max(deps.now(), tip.sentAt);
+    const decision = await decide({ seq: tip.seq, state, at });
     if (!decision.ok) return decision;
     const plan = decision.value;
     if (plan === "again") continue;
     if (plan === "nothing to change") return success({ chatId, seq: null });
-    const entries = entriesOf(deps, plan, tip, state, { userId, deviceId });
+    const entries = entriesOf(deps, plan, tip, { seq: tip.seq, state, at }, { userId, deviceId });
     if (await deps.commit(entries, plan.effects)) return success({ chatId, seq: tip.seq + 1 });
   }
   return failure("unavailable", "the chat is busy; send again", 250);
 }
 
 /** Behind an entry younger than `slotKeptMs` no slot has been freed; behind another, the projection tells. */
-async function endOf({ tip, projectedTip, now }: ChangeDependencies, chatId: string): Promise<Tip> {
+export async function endOf(
+  { tip, projectedTip, now }: Pick<ChangeDependencies, "tip" | "projectedTip" | "now">,
+  chatId: string,
+): Promise<Tip> {
   const last = await tip(chatId);
   if (last && now() - last.sentAt < slotKeptMs) return last;
   const projected = await projectedTip(chatId);
@@ -95,10 +101,9 @@ function entriesOf(
   deps: ChangeDependencies,
   { changes }: Plan,
   tip: Tip,
-  state: SharedState,
+  { state, at: sentAt }: LogEnd,
   by: DeviceKey,
 ): ChangeEntry[] {
-  const sentAt = Math.max(deps.now(), tip.sentAt);
   let stateSeq = tip.stateSeq ?? state.stateSeq;
   return changes.map(({ change, participants, visibleUntil: until = Number.POSITIVE_INFINITY }, at) => {
     const seq = tip.seq + 1 + at;

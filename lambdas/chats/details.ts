@@ -22,7 +22,8 @@ export async function getChat(
 ): Promise<Outcome<ReplyFields["getChat"]>> {
   // Who is in a chat is looked up for its members alone: for others that would be 256 rows to say no.
   const [mine, chat] = await Promise.all([deps.membership(chatId, userId), deps.chat(chatId)]);
-  if (!mine || !chat || !isMade(chat)) return failure("not_found", "chatId: no such chat");
+  if (!mine || !chat || chat.type === "personal" || !isMade(chat))
+    return failure("not_found", "chatId: no such chat");
   const state = await deps.state(chatId);
   if (!state) return failure("not_found", "chatId: no such chat");
   if (!state.members.has(userId)) return failure("not_a_member", "chatId: you are no longer in this chat");

@@ -22,6 +22,8 @@ export interface HistoryDependencies {
   readonly entries: (slots: readonly LogPosition[]) => Promise<Entry[]>;
   /** [CHT2] False where a group's making has not come to its end. */
   readonly isMade: (chatId: string) => Promise<boolean>;
+  /** [EDT1] Those of the seqs between two, both included, that the user has deleted for itself. */
+  readonly hiddenIn: (chatId: string, userId: string, from: number, to: number) => Promise<readonly number[]>;
   readonly now: () => number;
 }
 
@@ -68,15 +70,15 @@ interface Found {
 
 /** Up to so many entries that may be seen, oldest first, from a seq on: without one, a client could not go on. */
 async function readOn(
-  { log, now }: HistoryDependencies,
+  deps: HistoryDependencies,
   member: Membership,
   from: number,
   limit: number,
 ): Promise<Found> {
   let wanted = limit;
   for (let next = nextSeen(member, from); next !== undefined; wanted = readOnEntries) {
-    const { entries, more } = await log.readFrom(member.chatId, next, wanted);
-    const seen = entries.filter((entry) => seesSeq(member, entry.seq) && isVisible(entry, now()));
+    const { entries, more } = await deps.log.readFrom(member.chatId, next, wanted);
+    const seen = await shownOf(deps, member, entries);
     const last = entries.at(-1);
     next = last && more ? nextSeen(member, last.seq + 1) : undefined;
     if (seen.length > 0) {
@@ -89,15 +91,15 @@ async function readOn(
 
 /** Up to so many entries that may be seen, newest first, below a seq. */
 async function readBack(
-  { log, now }: HistoryDependencies,
+  deps: HistoryDependencies,
   member: Membership,
   below: number,
   limit: number,
 ): Promise<Found> {
   let wanted = limit;
   for (let last = lastSeen(member, below - 1); last !== undefined; wanted = readOnEntries) {
-    const { entries, more } = await log.readBack(member.chatId, last + 1, wanted);
-    const seen = entries.filter((entry) => seesSeq(member, entry.seq) && isVisible(entry, now()));
+    const { entries, more } = await deps.log.readBack(member.chatId, last + 1, wanted);
+    const seen = await shownOf(deps, member, entries);
     const first = entries.at(-1);
     last = first && more ? lastSeen(member, first.seq - 1) : undefined;
     if (seen.length > 0) {
@@ -106,4 +108,18 @@ async function readBack(
     }
   }
   return { entries: [], more: false };
+}
+
+/** Those of the entries that may be seen now, and that their reader has not deleted for itself. */
+async function shownOf(
+  { hiddenIn, now }: HistoryDependencies,
+  member: Membership,
+  entries: readonly Entry[],
+): Promise<Entry[]> {
+  const seen = entries.filter((entry) => seesSeq(member, entry.seq) && isVisible(entry, now()));
+  if (!member.hides || seen.length === 0) return seen;
+  const seqs = seen.map(({ seq }) => seq);
+  const { chatId, participantId } = member;
+  const hidden = new Set(await hiddenIn(chatId, participantId, Math.min(...seqs), Math.max(...seqs)));
+  return seen.filter(({ seq }) => !hidden.has(seq));
 }

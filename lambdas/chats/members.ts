@@ -165,7 +165,7 @@ const withRole = (
   new Map([...members].map(([one, member]) => [one, one === userId ? { ...member, role } : member]));
 
 const planned = (
-  { seq, state }: LogEnd,
+  { seq, state }: Pick<LogEnd, "seq" | "state">,
   type: MembersChanged["type"],
   target: string,
   now: Partial<SharedState>,

@@ -23,7 +23,7 @@ export async function deleteForEveryone(
   { chatId, seq: target }: RequestOf<"deleteMessage">,
   actor: DeviceKey,
 ): Promise<Outcome<Changed>> {
-  return await changeMessage(deps, chatId, target, actor, (message, { seq, state }) => {
+  return await changeMessage(deps, chatId, target, actor, (message, { seq, state, at }) => {
     const { userId, sentAt, deleted, edits = [] } = message;
     if (deleted) return success("nothing to change");
     const isAdmin = state.type === "group" && state.members.get(actor.userId)?.role === "admin";
@@ -32,7 +32,7 @@ export async function deleteForEveryone(
       return failure("forbidden", "seq: only its sender or an admin may delete it for everyone");
     if (!isAdmin && deps.now() - sentAt > limits.deleteForEveryoneMs)
       return failure("forbidden", "seq: is too long ago to be deleted for everyone");
-    const deletion = { seq: seq + 1, at: deps.now() };
+    const deletion = { seq: seq + 1, at };
     return planned(message, { type: "messageDeleted", target }, [
       { kind: "delete", chatId, target, edits: edits.map((edit) => edit.seq), deletion },
     ]);
@@ -46,7 +46,7 @@ export async function editMessage(
 ): Promise<Outcome<Changed>> {
   const unfit = checkText(text);
   if (unfit) return unfit;
-  return await changeMessage(deps, chatId, target, actor, (message, { seq }) => {
+  return await changeMessage(deps, chatId, target, actor, (message, { seq, at }) => {
     if (message.deleted) return noSuchMessage;
     if (message.userId !== actor.userId) return failure("forbidden", "seq: only its sender may edit it");
     if (message.text === text) return success("nothing to change");
@@ -55,7 +55,7 @@ export async function editMessage(
     if ((message.edits?.length ?? 0) >= limits.edits)
       return failure("limit_exceeded", `seq: was edited ${limits.edits} times, which is all there are`);
     return planned(message, { type: "messageEdited", target, message: text }, [
-      { kind: "edit", chatId, target, text, edit: { seq: seq + 1, at: deps.now() } },
+      { kind: "edit", chatId, target, text, edit: { seq: seq + 1, at } },
     ]);
   });
 }
@@ -76,7 +76,7 @@ export async function react(
   });
 }
 
-const noSuchMessage: Failure = failure("not_found", "seq: the chat has no message with this seq");
+export const noSuchMessage: Failure = failure("not_found", "seq: the chat has no message with this seq");
 
 /** Changes a message that the user may see. */
 const changeMessage = async (
@@ -93,8 +93,13 @@ const changeMessage = async (
     ]);
     if (!mine || !seesSeq(mine, target) || message?.kind !== "message" || !isVisible(message, deps.now()))
       return noSuchMessage;
-    return decide(message, end);
+    // It was read behind the end of the log: what a rival has done to it in between is in a slot that is wanted here.
+    return lastChangeOf(message) > end.seq ? success("again") : decide(message, end);
   });
+
+/** The seq of the last entry that shows in the message's item. */
+const lastChangeOf = ({ edits = [], reactions = [], deleted }: MessageEntry): number =>
+  Math.max(0, deleted?.seq ?? 0, ...[...edits, ...reactions].map(({ seq }) => seq));
 
 /** It concerns the message's author, and is seen as long as the message. */
 const planned = (

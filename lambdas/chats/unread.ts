@@ -3,7 +3,9 @@
  * them that the user sent, and the messages of others up to where the user has read. No row is written for a
  * message's 255 readers, and reading costs one write.
  */
-import type { Head } from "../stores/chat-items.ts";
+import { type Entry, isVisible } from "../log/entry.ts";
+import { type Head, maxDeleted } from "../stores/chat-items.ts";
+import type { LogPosition } from "../stores/entry-items.ts";
 import type { Membership } from "../stores/participants.ts";
 import { periodsOf, seesSeq } from "./periods.ts";
 
@@ -14,20 +16,36 @@ export const othersUpToHead = (head: Head, userId: string): number =>
 export interface CountUnread {
   /** Messages of others between two seqs, both included, that have not expired and are not deleted. */
   readonly countUnread: (chatId: string, from: number, to: number, userId: string) => Promise<number>;
+  /** [EDT1] Those of the seqs between two, both included, that the user has deleted for itself. */
+  readonly hiddenIn: (chatId: string, userId: string, from: number, to: number) => Promise<readonly number[]>;
+  /** The entries in these slots, those that are there. */
+  readonly entries: (slots: readonly LogPosition[]) => Promise<Entry[]>;
+  readonly now: () => number;
 }
 
 /**
- * The unread messages that there are now. In a chat whose messages expire the numbers alone do not tell: the ones
- * in question are counted ([EDT6]).
+ * The unread messages that there are now. Where the numbers alone do not tell, the messages in question are counted:
+ * in a chat whose messages expire ([EDT6]), and where more were deleted for everyone than the head remembers. Those
+ * that the user has deleted for itself are taken off ([EDT1]).
  */
 export async function unreadNow(
-  { countUnread }: CountUnread,
+  deps: CountUnread,
   chatId: string,
   head: Head,
   mine: Reader,
 ): Promise<number> {
-  const unread = unreadOf(head, mine);
-  if (unread === 0 || !head.expires) return unread;
+  // All there may be: a chat that is read to its end costs no look.
+  if (behindMark(head, mine) <= 0) return 0;
+  const isCounted = head.expires || forgetsDeleted(head, mine);
+  const unread = isCounted ? await counted(deps, chatId, head, mine) : unreadOf(head, mine);
+  if (unread === 0 || !mine.hides) return unread;
+  return Math.max(0, unread - (await hiddenUnread(deps, chatId, head, mine, isCounted)));
+}
+
+const forgetsDeleted = ({ deleted }: Head, { readSeq }: Reader): boolean =>
+  deleted.length >= maxDeleted && readSeq < (deleted[0]?.seq ?? 0);
+
+async function counted({ countUnread }: CountUnread, chatId: string, head: Head, mine: Reader) {
   const counts = await Promise.all(
     periodsOf(mine)
       .map(({ from, to = head.lastSeq }) => ({ from: Math.max(from, mine.readSeq + 1), to }))
@@ -37,9 +55,28 @@ export async function unreadNow(
   return counts.reduce((sum, count) => sum + count, 0);
 }
 
+/** Messages among the unread ones that the user has deleted for itself. */
+async function hiddenUnread(
+  { hiddenIn, entries, now }: CountUnread,
+  chatId: string,
+  { lastSeq, expires }: Head,
+  mine: Reader,
+  isCounted: boolean,
+): Promise<number> {
+  const { participantId, readSeq } = mine;
+  const hidden = await hiddenIn(chatId, participantId, readSeq + 1, lastSeq);
+  const found = await entries(hidden.filter((seq) => seesSeq(mine, seq)).map((seq) => ({ chatId, seq })));
+  return found.filter((entry) => {
+    if (entry.kind !== "message" || entry.userId === participantId) return false;
+    if (expires && !isVisible(entry, now())) return false;
+    // A deletion that the head does not know yet is not taken off, where the numbers tell.
+    return !entry.deleted || (!isCounted && entry.deleted.seq > lastSeq);
+  }).length;
+}
+
 export type Reader = Pick<
   Membership,
-  "participantId" | "joinedSeq" | "leftSeq" | "earlier" | "readSeq" | "readOthers" | "atLeave"
+  "participantId" | "joinedSeq" | "leftSeq" | "earlier" | "readSeq" | "readOthers" | "atLeave" | "hides"
 >;
 
 /**
@@ -49,10 +86,15 @@ export type Reader = Pick<
  * counts no more ([EDT1]).
  */
 export function unreadOf(head: Head, mine: Reader): number {
-  const { participantId, readSeq, readOthers, leftSeq, atLeave } = mine;
-  const others = leftSeq !== undefined && atLeave ? atLeave.others : othersUpToHead(head, participantId);
+  const { participantId, readSeq } = mine;
   const gone = head.deleted.filter(
     ({ seq, userId }) => seq > readSeq && userId !== participantId && seesSeq(mine, seq),
   );
-  return Math.max(0, others - readOthers - gone.length);
+  return Math.max(0, behindMark(head, mine) - gone.length);
+}
+
+/** The same, with those that were deleted for everyone. */
+function behindMark(head: Head, { participantId, readOthers, leftSeq, atLeave }: Reader): number {
+  const others = leftSeq !== undefined && atLeave ? atLeave.others : othersUpToHead(head, participantId);
+  return others - readOthers;
 }

@@ -12,6 +12,7 @@ import {
 } from "../../protocol/errors.ts";
 import { type ReplyFields } from "../../protocol/frames.ts";
 import { type CommandName, parseRequest, type RequestOf } from "../../protocol/requests.ts";
+import { isPersonalId } from "../chats/chat-id.ts";
 import { describe, log } from "../telemetry/log.ts";
 import { type Caller, type CommandEvent, identityOf } from "./identity.ts";
 
@@ -78,6 +79,9 @@ async function run(
   if (!isServed(commands, name)) return failure("unknown_command", "command: is not known to this server");
   const parsed = parseRequest(name, request);
   if (!parsed.ok) return parsed;
+  // [EDT1] A user's own log is no chat that one could ask for.
+  if ("chatId" in parsed.value && isPersonalId(parsed.value.chatId))
+    return failure("not_found", "chatId: no such chat");
   try {
     const command = commands[name] as Command<typeof name>;
     return await command(parsed.value, caller, context);

@@ -55,6 +55,8 @@ export async function deliver(
     .toSorted((a, b) => a.seq - b.seq)
     // As it was stored: what has been done to it since is another entry, which not all of them may see.
     .map((entry) => ({ entry, frame: JSON.stringify(toFrame(entry, upTo(entry.seq))) }));
+  const frameFor = ({ blind }: Recipient, { entry, frame }: (typeof frames)[number]): string =>
+    blind?.includes(entry.seq) ? JSON.stringify(toFrame(entry, seesNoTarget)) : frame;
   const open = to.filter((device) => device.tokenExpiresAt * 1000 > now);
   const failures = await Promise.all(
     open.map(async (recipient) => {
@@ -69,7 +71,7 @@ export async function deliver(
         deps,
         job,
         recipient,
-        news.map(({ frame }) => frame),
+        news.map((one) => frameFor(recipient, one)),
       );
     }),
   );
@@ -79,6 +81,8 @@ export async function deliver(
   if (failed.length < open.length) return await deps.sendJob({ chatId, seqs, to: failed, again: true });
   throw new Error(`none of ${failed.length} connections took the entries`, { cause: failures[0]?.error });
 }
+
+const seesNoTarget = (): boolean => false;
 
 /** One frame after the other; after one that failed the later ones wait for its next try. */
 async function push(

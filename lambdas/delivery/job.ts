@@ -11,6 +11,8 @@ const recipient = z.object({
   tokenExpiresAt: z.int(),
   /** Those of the job's entries that it may see ([CHT6]). Absent: all of them. */
   only: z.optional(z.array(z.int())),
+  /** Those of the job's edits whose message it may not see: it is told of them without the text ([EDT2]). */
+  blind: z.optional(z.array(z.int())),
 });
 
 /**

@@ -2,6 +2,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import middy from "@middy/core";
 import { createDynamoClient } from "../aws/clients.ts";
+import { type HideDependencies, hideMessage } from "../chats/hide-message.ts";
 import { type MembersDependencies, modifyChatParticipants } from "../chats/members.ts";
 import {
   deleteForEveryone,
@@ -20,12 +21,17 @@ import { MessagesStore } from "../stores/messages.ts";
 import { ParticipantsStore } from "../stores/participants.ts";
 import { SharedStateStore } from "../stores/shared-state.ts";
 
-export const makeHandler = (deps: MembersDependencies & SettingsDependencies & MessageChangeDependencies) =>
+export const makeHandler = (
+  deps: MembersDependencies & SettingsDependencies & MessageChangeDependencies & HideDependencies,
+) =>
   commandHandler(
     {
       modifyChatParticipants: async (request, caller) => await modifyChatParticipants(deps, request, caller),
       updateChat: async (request, caller) => await updateChat(deps, request, caller),
-      deleteMessage: async (request, caller) => await deleteForEveryone(deps, request, caller),
+      deleteMessage: async (request, caller) =>
+        request.for === "me"
+          ? await hideMessage(deps, request, caller)
+          : await deleteForEveryone(deps, request, caller),
       editMessage: async (request, caller) => await editMessage(deps, request, caller),
       react: async (request, caller) => await react(deps, request, caller),
     },
@@ -60,6 +66,7 @@ export const handler = middy(
     isBlocked: async (blocker, blocked) =>
       (await blocks.among([[blocker, blocked]], "strong"))(blocker, blocked),
     markExpiring: async (chatId, userIds) => await changes.markExpiring(chatId, userIds),
+    hiddenIn: async (chatId, userId, from, to) => await messages.hiddenIn(chatId, userId, from, to),
     entry: async (chatId, seq) => (await messages.getMany([{ chatId, seq }]))[0],
     directLaneMembers: readCount("DIRECT_LANE_MEMBERS"),
     now: Date.now,

@@ -47,6 +47,8 @@ export const handler = middy(
     },
     countUnread: async (chatId, from, to, userId) =>
       await messages.countUnread(chatId, from, to, userId, Date.now()),
+    hiddenIn: async (chatId, userId, from, to) => await messages.hiddenIn(chatId, userId, from, to),
+    entries: async (slots) => await messages.getMany(slots),
     countBetween: async (chatId, from, to, userId) => await messages.countBetween(chatId, from, to, userId),
     setState: async (chatId, userId, change) => await participants.setState(chatId, userId, change),
     raiseRead: async (chatId, userId, read) => await participants.raiseRead(chatId, userId, read, Date.now()),

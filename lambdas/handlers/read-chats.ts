@@ -50,6 +50,7 @@ export const handler = middy(
     someOf: async (chatId, userIds) => await participants.someOf(chatId, userIds),
     countUnread: async (chatId, from, to, userId) =>
       await messages.countUnread(chatId, from, to, userId, Date.now()),
+    hiddenIn: async (chatId, userId, from, to) => await messages.hiddenIn(chatId, userId, from, to),
     entries: async (slots) => await messages.getMany(slots),
     marksOf: async (peers) => await participants.marksOf(peers),
     hidingReads: async (userIds) => await hidingReads(privacy, userIds),

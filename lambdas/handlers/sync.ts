@@ -46,6 +46,7 @@ export function makeHandler(stores: Stores) {
         chats: async (chatIds) => await chats.getMany(chatIds),
         membership: async (chatId) => await participants.get(chatId, caller.userId),
         entries: async (slots) => await messages.getMany(slots),
+        hiddenIn: async (chatId, from, to) => await messages.hiddenIn(chatId, caller.userId, from, to),
         logsExpire: stores.logsExpire,
         now,
       },

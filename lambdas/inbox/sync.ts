@@ -40,6 +40,8 @@ export interface SyncDependencies {
   readonly membership: (chatId: string) => Promise<Membership | undefined>;
   /** The entries in these slots, those that are there. */
   readonly entries: (slots: readonly LogPosition[]) => Promise<Entry[]>;
+  /** [EDT1] Those of the seqs between two, both included, that the user has deleted for itself. */
+  readonly hiddenIn: (chatId: string, from: number, to: number) => Promise<readonly number[]>;
   /** True where entries of all chats expire: then an empty slot may have others behind it. */
   readonly logsExpire: boolean;
   readonly now: () => number;
@@ -174,9 +176,16 @@ async function fill(
     if (!mine) return undefined;
     const sees = (seq: number) => seesSeq(mine, seq);
     // The head that says where the device's inbox begins may be behind its log: what is older is left out here.
+    const hidden = new Set(
+      mine.hides ? await deps.hiddenIn(chatId, next, read.entries.at(-1)?.seq ?? next) : [],
+    );
     const its = read.entries.filter(
       (entry) =>
-        sees(entry.seq) && !isOwn(entry, device) && isVisible(entry, now) && entry.sentAt >= device.createdAt,
+        sees(entry.seq) &&
+        !hidden.has(entry.seq) &&
+        !isOwn(entry, device) &&
+        isVisible(entry, now) &&
+        entry.sentAt >= device.createdAt,
     );
     const textAt = await editedTexts(
       deps.entries,

@@ -9,7 +9,9 @@ import type { Periods } from "../chats/periods.ts";
 import type { ChangeEntry } from "../log/entry.ts";
 import { isRefused, n, refusedByCondition, s } from "./attributes.ts";
 import { blockKey } from "./blocks.ts";
-import { editItem, reactionItem, reactionName, slotKey, toItem } from "./entry-items.ts";
+import { newChatItem, type PersonalChat } from "./chat-items.ts";
+import { editItem, reactionItem, reactionName, slotKey, timeToLive, toItem } from "./entry-items.ts";
+import { hiddenPartition } from "./messages.ts";
 import { type AtLeave, atLeaveItem, type Membership, membershipItem, membershipKey } from "./participants.ts";
 import { sharedItem, type SharedState, spansItem } from "./shared-state.ts";
 
@@ -65,7 +67,19 @@ export type Effect =
       readonly userId: string;
       readonly emoji: string | null;
       readonly seq: number;
-    };
+    }
+  /** A user deletes a message for itself: once. The mark goes with the message. */
+  | {
+      readonly kind: "hide";
+      readonly chatId: string;
+      readonly target: number;
+      readonly userId: string;
+      readonly visibleUntil?: number;
+      /** True where the user's membership does not say yet that it hides something. */
+      readonly isFirst: boolean;
+    }
+  /** A user's own log begins. */
+  | { readonly kind: "own log"; readonly chat: PersonalChat; readonly membership: Membership };
 
 export interface ChangeTables {
   readonly messages: string;
@@ -126,7 +140,7 @@ export class ChangesStore {
   }
 
   #items(effect: Effect): TransactWriteItem[] {
-    const { messages, participants, clients } = this.#tables;
+    const { messages, chats, participants, clients } = this.#tables;
     switch (effect.kind) {
       case "share":
         return [this.#shared(effect.state, effect.seen)];
@@ -189,6 +203,19 @@ export class ChangesStore {
             },
           },
         ];
+      case "hide":
+        return hiding(messages, participants, effect);
+      case "own log":
+        return [
+          { Put: { TableName: chats, Item: newChatItem(effect.chat), ConditionExpression: absent } },
+          {
+            Put: {
+              TableName: participants,
+              Item: membershipItem(effect.membership),
+              ConditionExpression: absent,
+            },
+          },
+        ];
     }
   }
 
@@ -223,6 +250,30 @@ export class ChangesStore {
   }
 }
 
+const absent = "attribute_not_exists(chatId)";
+
+function hiding(
+  messages: string,
+  participants: string,
+  { chatId, target, userId, visibleUntil, isFirst }: EffectOf<"hide">,
+): TransactWriteItem[] {
+  const mark = {
+    ...slotKey({ chatId: hiddenPartition(chatId, userId), seq: target }),
+    ...timeToLive(visibleUntil),
+  };
+  const flag = {
+    TableName: participants,
+    Key: membershipKey(chatId, userId),
+    UpdateExpression: "SET hides = :true REMOVE markedAt",
+    ConditionExpression: "attribute_exists(chatId)",
+    ExpressionAttributeValues: { ":true": { BOOL: true } },
+  };
+  return [
+    { Put: { TableName: messages, Item: mark, ConditionExpression: absent } },
+    ...(isFirst ? [{ Update: flag }] : []),
+  ];
+}
+
 type EffectOf<K extends Effect["kind"]> = Extract<Effect, { kind: K }>;
 
 /** A user's last span ends: also where it does so by a block. */
@@ -250,7 +301,7 @@ export function rejoining(
     Update: {
       TableName,
       Key: membershipKey(chatId, userId),
-      UpdateExpression: `SET joinedSeq = :from, earlier = :earlier, readOthers = readOthers + :more${expires ? ", expires = :true" : ""} REMOVE leftSeq, leftAt, markedAt`,
+      UpdateExpression: `SET joinedSeq = :from, earlier = :earlier, readOthers = readOthers + :more${expires ? ", expires = :true" : ""} REMOVE leftSeq, markedAt`,
       ConditionExpression: "leftSeq = :left",
       ExpressionAttributeValues: {
         ":from": n(periods.joinedSeq),
@@ -272,7 +323,8 @@ function deleting(
       Update: {
         TableName,
         Key: slotKey({ chatId, seq: target }),
-        UpdateExpression: "SET #text = :none, deletedSeq = :seq, deletedAt = :at REMOVE firstText, edits",
+        UpdateExpression:
+          "SET #text = :none, deletedSeq = :seq, deletedAt = :at REMOVE firstText, edits, attachments",
         // The edits that the caller saw are all there are: their texts go with it.
         ConditionExpression:
           "attribute_exists(chatId) AND attribute_not_exists(deletedSeq) AND " +

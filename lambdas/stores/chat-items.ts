@@ -25,13 +25,20 @@ export interface GroupChat extends ChatBase {
   readonly founders?: readonly string[];
 }
 
-export type Chat = DirectChat | GroupChat;
+/** [EDT1] A user's own log, which is in no list. */
+export interface PersonalChat extends ChatBase {
+  readonly type: "personal";
+  /** The one user. */
+  readonly participants: readonly string[];
+}
+
+export type Chat = DirectChat | GroupChat | PersonalChat;
 
 /**
  * [CHT2] False for a group whose making has not come to its end: it is there for nobody. A group's log begins
  * with its creation, and head and entry are written as one, so its head says it without a look at the log.
  */
-export const isMade = ({ type, head }: Chat): boolean => type === "direct" || head.lastSeq > 0;
+export const isMade = ({ type, head }: Chat): boolean => type !== "group" || head.lastSeq > 0;
 
 /** [LST2] The last message of a chat, for its list. */
 export interface LastMessage {
@@ -100,7 +107,7 @@ export const deletedItem = (deleted: Head["deleted"]): AttributeValue => ({
 export const newChatItem = (chat: Chat): Item => ({
   chatId: s(chat.chatId),
   type: s(chat.type),
-  ...(chat.type === "direct"
+  ...(chat.type !== "group"
     ? { participants: { L: chat.participants.map(s) } }
     : { name: s(chat.name), ...(chat.founders && { founders: { L: chat.founders.map(s) } }) }),
   createdAt: n(chat.createdAt),
@@ -117,7 +124,8 @@ export function toChat(item: Item): Chat {
     createdAt: number(item, "createdAt"),
     head: toHead(item),
   };
-  if (type === "direct") return { type, ...base, participants: users(item["participants"]) };
+  if (type === "direct" || type === "personal")
+    return { type, ...base, participants: users(item["participants"]) };
   if (type !== "group") throw new Error(`chat of unknown type ${type}`);
   const founders = item["founders"] && { founders: users(item["founders"]) };
   return { type, ...base, name: text(item, "name"), ...founders };

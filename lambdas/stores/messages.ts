@@ -1,7 +1,8 @@
 /**
  * Messages: the log of every chat. Key chatId, seq. One item an entry; the stream carries new entries to the
- * fan-out. Beside them lie the floors of sends without `after` ([SND4]), each in a partition of its own (they
- * have no `kind`, which is how the stream's filter leaves them out).
+ * fan-out. Beside them lie the floors of sends without `after` ([SND4]), each in a partition of its own, and the
+ * marks of what users have deleted for themselves ([EDT1]), a partition a user and chat. These have no `kind`, which
+ * is how the stream's filter leaves them out.
  */
 import {
   PutItemCommand,
@@ -162,6 +163,31 @@ export class MessagesStore implements AppendLog {
     return (await this.#count(chatId, from, to, userId, ` AND ${still}`, at)).others;
   }
 
+  /** [EDT1] The seqs between two, both included, of the messages that the user has deleted for itself. Read strongly. */
+  async hiddenIn(chatId: string, userId: string, from: number, to: number): Promise<number[]> {
+    const seqs: number[] = [];
+    let start: Item | undefined;
+    do {
+      const page = await this.#client.send(
+        new QueryCommand({
+          TableName: this.#table,
+          KeyConditionExpression: "chatId = :marks AND seq BETWEEN :from AND :to",
+          ProjectionExpression: "seq",
+          ExpressionAttributeValues: {
+            ":marks": s(hiddenPartition(chatId, userId)),
+            ":from": n(from),
+            ":to": n(to),
+          },
+          ConsistentRead: true,
+          ...(start && { ExclusiveStartKey: start }),
+        }),
+      );
+      seqs.push(...(page.Items ?? []).map((item) => number(item, "seq")));
+      start = page.LastEvaluatedKey;
+    } while (start);
+    return seqs;
+  }
+
   async #count(chatId: string, from: number, to: number, userId: string, filter = "", values: Item = {}) {
     let entries = 0;
     let others = 0;
@@ -239,3 +265,6 @@ export class MessagesStore implements AppendLog {
     return { entries: (Items ?? []).map(toEntry), more: LastEvaluatedKey !== undefined };
   }
 }
+
+/** [EDT1] Where the marks of the messages of a chat lie that a user has deleted for itself, each at its seq. */
+export const hiddenPartition = (chatId: string, userId: string): string => `hidden#${chatId}#${userId}`;

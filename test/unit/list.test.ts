@@ -40,6 +40,8 @@ test("[LST1] a page of the longest previews stays under 100 KB, and paging repea
     memberships: async (chatIds) => new Map(chatIds.map((chatId) => [chatId, mine(chatId)])),
     entries: async () => [],
     countUnread: async () => 0,
+    hiddenIn: async () => [],
+    log: { readBack: async () => ({ entries: [], more: false }) },
     marksOf: async () => () => ({ deliveredSeq: 0, readSeq: 0 }),
     hidingReads: async () => new Set(),
     apart: async () => () => false,

@@ -41,6 +41,8 @@ function world(log: readonly Entry[]) {
   const deps: MarkReadDependencies = {
     membership: async () => ({ ...member, ...state.mark }),
     countUnread: async () => 0,
+    hiddenIn: async () => [],
+    entries: async () => [],
     now: () => 0,
     chat: async () => groupAt(log, state.headSeq),
     countBetween: async (_, from, to) => {
