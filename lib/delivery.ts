@@ -18,6 +18,8 @@ export interface DeliveryProps {
   readonly chatLog: ChatLog;
   readonly clients: ChatTable;
   readonly inbox: ChatTable;
+  /** Where messages go that carry files, or have ceased to. */
+  readonly attachmentJobs: JobQueue;
   /** @default - alarms call nobody */
   readonly alarmTopic?: ITopic | undefined;
 }
@@ -80,6 +82,7 @@ export class Delivery extends Construct {
       name: "the safety net",
       failuresId: "SafetyNetFailures",
       pattern: {},
+      alsoTold: noLongerCarrying,
       // A second's entries of a chat are folded into one write of its head, and looked after by one look at its
       // devices. What the direct lane lost is pushed again a second after that.
       batchSize: 100,
@@ -109,7 +112,7 @@ export class Delivery extends Construct {
   }
 
   /** Every entry, a second later: chat heads, and what the direct lane did not bring. */
-  #safetyNet({ stage, chatLog, clients, inbox }: DeliveryProps): ChatFunction {
+  #safetyNet({ stage, chatLog, clients, inbox, attachmentJobs }: DeliveryProps): ChatFunction {
     const safetyNet = new ChatFunction(this, "SafetyNet", {
       stage,
       handler: "safety-net",
@@ -118,18 +121,22 @@ export class Delivery extends Construct {
       environment: {
         MESSAGES_TABLE: chatLog.messages.tableName,
         CHATS_TABLE: chatLog.chats.tableName,
+        PARTICIPANTS_TABLE: chatLog.participants.tableName,
         CLIENTS_TABLE: clients.tableName,
         INBOX_TABLE: inbox.tableName,
         DELIVERY_QUEUE_URL: this.jobs.queue.queueUrl,
         RETRIES_QUEUE_URL: this.retries.queue.queueUrl,
+        ATTACHMENT_JOBS_QUEUE_URL: attachmentJobs.queue.queueUrl,
       },
     });
     grantTable(safetyNet, chatLog.messages, "Query");
     grantTable(safetyNet, chatLog.chats, "GetItem", "UpdateItem");
+    grantTable(safetyNet, chatLog.participants, "GetItem", "UpdateItem");
     grantTable(safetyNet, clients, "Query");
     grantTable(safetyNet, inbox, "BatchGetItem");
     grantSend(safetyNet, this.jobs.queue);
     grantSend(safetyNet, this.retries.queue);
+    grantSend(safetyNet, attachmentJobs.queue);
     return safetyNet;
   }
 
@@ -168,7 +175,7 @@ export class Delivery extends Construct {
     follower: ChatFunction,
     following: LogFollowing,
   ): DeadLetterQueue {
-    const { name, failuresId, pattern, batchSize, window } = following;
+    const { name, failuresId, pattern, alsoTold = [], batchSize, window } = following;
     const failures = new DeadLetterQueue(this, failuresId, {
       alarmDescription: `Records of the log's stream that ${name} could not handle; where they stand in the stream lies in its failure queue. The devices still find the messages by sync.`,
       alarmTopic,
@@ -183,6 +190,7 @@ export class Delivery extends Construct {
           eventName: FilterRule.isEqual("INSERT"),
           dynamodb: { NewImage: { kind: { S: FilterRule.exists() }, ...pattern } },
         },
+        ...alsoTold,
       ],
       batchSize,
       ...(window !== undefined && { window }),
@@ -194,12 +202,24 @@ export class Delivery extends Construct {
   }
 }
 
+/** Messages with files that were deleted for everyone, or removed by time to live. */
+const isCarrying = { attachments: { S: FilterRule.exists() } };
+const noLongerCarrying = [
+  {
+    eventName: FilterRule.isEqual("MODIFY"),
+    dynamodb: { OldImage: isCarrying, NewImage: { deletedSeq: { N: FilterRule.exists() } } },
+  },
+  { eventName: FilterRule.isEqual("REMOVE"), dynamodb: { OldImage: isCarrying } },
+];
+
 interface LogFollowing {
   /** For operators. */
   readonly name: string;
   readonly failuresId: string;
   /** What of the entries it wants, beside their being new. */
   readonly pattern: object;
+  /** What else of the log it wants. */
+  readonly alsoTold?: readonly object[];
   readonly batchSize: number;
   /** @default - none: at once */
   readonly window?: Duration;

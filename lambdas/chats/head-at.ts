@@ -30,7 +30,7 @@ export async function headAt(
 /** [CHT6] What one who leaves keeps of the chat, and when its last message was. */
 export const keptBy = (
   head: Head,
-  { participantId, joinedAt, joinedSeq, atLeave }: Membership,
+  { participantId, joinedAt, joinedSeq, leftAt, atLeave }: Membership,
   name?: string,
 ): { atLeave: AtLeave; leftAt: number } => {
   // Of a chat in which nobody has written since the user came, the last message is that of its time before.
@@ -42,6 +42,6 @@ export const keptBy = (
       ...(name !== undefined && { name }),
       ...(messageSeq !== undefined && { messageSeq }),
     },
-    leftAt: message?.sentAt ?? joinedAt,
+    leftAt: message?.sentAt ?? leftAt ?? joinedAt,
   };
 };

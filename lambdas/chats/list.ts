@@ -9,12 +9,12 @@ import { limits } from "../../protocol/limits.ts";
 import type { RequestOf } from "../../protocol/requests.ts";
 import { decodeCursor, encodeCursor } from "../commands/cursor.ts";
 import { editedTexts } from "../log/edited-texts.ts";
-import { type Entry, textFor } from "../log/entry.ts";
+import { isVisible, textFor } from "../log/entry.ts";
 import { Page } from "../log/page.ts";
-import { type Chat, emptyHead, isMade } from "../stores/chat-items.ts";
+import { type Chat, emptyHead, isMade, type LastMessage, type PersonalChat } from "../stores/chat-items.ts";
 import { marksOfPeers, type MarksOfPeersDependencies } from "../receipts/visible-marks.ts";
-import type { LogPosition } from "../stores/entry-items.ts";
 import type { ChatOfUser, Membership } from "../stores/participants.ts";
+import type { HistoryDependencies } from "./history.ts";
 import { lastSeen, seesNothing, seesSeq } from "./periods.ts";
 import { fold } from "./project-head.ts";
 import { type CountUnread, unreadNow } from "./unread.ts";
@@ -27,10 +27,11 @@ export interface ListDependencies extends CountUnread, MarksOfPeersDependencies 
   ) => Promise<{ chats: ChatOfUser[]; more: boolean }>;
   readonly chats: (chatIds: readonly string[]) => Promise<Map<string, Chat>>;
   readonly memberships: (chatIds: readonly string[], userId: string) => Promise<Map<string, Membership>>;
-  /** The entries in these slots, those that are there. */
-  readonly entries: (slots: readonly LogPosition[]) => Promise<Entry[]>;
-  readonly now: () => number;
+  readonly log: Pick<HistoryDependencies["log"], "readBack">;
 }
+
+/** A chat that may stand in a list. */
+type ListedChat = Exclude<Chat, PersonalChat>;
 
 /** A place in the list: above or below the line of what is pinned, the row's time, its chat among equals. */
 const position = z.object({ pinned: z.boolean(), at: z.int(), chatId: z.string() });
@@ -56,8 +57,10 @@ export async function listChats(
       const { chatId, peerId, pinned, joinedAt, leftAt } = one;
       const chat = chats.get(chatId);
       // [BLK1] A chat that the blocked user began is not there for the one who blocks it.
-      if (!chat || !isMade(chat) || seesNothing(one)) return [];
-      const at = leftAt ?? chat.head.lastMessage?.sentAt ?? joinedAt;
+      if (!chat || chat.type === "personal" || !isMade(chat) || seesNothing(one)) return [];
+      const { lastMessage } = chat.head;
+      const isSeen = one.leftSeq === undefined && lastMessage && lastMessage.seq >= one.joinedSeq;
+      const at = isSeen ? lastMessage.sentAt : (leftAt ?? joinedAt);
       return [{ chatId, pinned, at, chat, peerId }];
     })
     .sort(compare);
@@ -111,13 +114,14 @@ async function allChats({ chatsOf }: ListDependencies, userId: string): Promise<
 }
 
 /**
- * [CHT6] [BLK1] [EDT6] The last message of each chat that its reader may see now: that of the head, but for one who
- * has left the chat or blocked the other user the last one before that.
+ * [CHT6] [BLK1] [EDT1] [EDT6] The last message of each chat that its reader may see now: that of the head, but for
+ * one who has left the chat or blocked the other user the last one before that; none where it has expired.
  */
 async function lastMessages(
-  { entries, now }: ListDependencies,
-  rows: readonly { chat: Chat; mine: Membership }[],
+  deps: ListDependencies,
+  rows: readonly { chat: ListedChat; mine: Membership }[],
 ): Promise<(chatId: string) => ChatListRow["lastMessage"]> {
+  const { entries, now } = deps;
   const before = rows.flatMap(({ chat: { chatId }, mine: { atLeave } }) =>
     atLeave?.messageSeq === undefined ? [] : [{ chatId, seq: atLeave.messageSeq }],
   );
@@ -129,17 +133,22 @@ async function lastMessages(
       return entry ? [[entry, (seq: number) => seesSeq(mine, seq)] as const] : [];
     }),
   );
+  const lastOf = ({ chat: { chatId, head }, mine }: (typeof rows)[number]): LastMessage | undefined => {
+    const { lastMessage } = head;
+    if (lastMessage && mine.leftSeq === undefined && lastMessage.seq >= mine.joinedSeq) return lastMessage;
+    const entry = found.get(chatId);
+    if (entry?.kind !== "message") return undefined;
+    const text = textFor(entry, (seq) => seesSeq(mine, seq), textAt(chatId));
+    return fold(emptyHead, { ...entry, text }).lastMessage;
+  };
   const last = new Map(
-    rows.map(({ chat, mine }) => {
-      const { chatId, head } = chat;
-      const { lastMessage } = head;
-      if (lastMessage && mine.leftSeq === undefined && lastMessage.seq >= mine.joinedSeq)
-        return [chatId, lastMessage];
-      const entry = found.get(chatId);
-      if (entry?.kind !== "message") return [chatId, undefined];
-      const text = textFor(entry, (seq) => seesSeq(mine, seq), textAt(chatId));
-      return [chatId, fold(emptyHead, { ...entry, text }).lastMessage];
-    }),
+    await Promise.all(
+      rows.map(async (one) => {
+        const message = lastOf(one);
+        const shown = message && one.mine.hides ? await notHidden(deps, one.mine, message) : message;
+        return [one.mine.chatId, shown] as const;
+      }),
+    ),
   );
   return (chatId) => {
     const message = last.get(chatId);
@@ -149,9 +158,41 @@ async function lastMessages(
   };
 }
 
+/** Entries read at once in search of a message that is not hidden, and how often. */
+const searchedEntries = 100;
+const maxSearches = 10;
+
+/** [EDT1] The last message up to this one that its reader has not deleted for itself. */
+async function notHidden(
+  { log, entries, hiddenIn, now }: ListDependencies,
+  mine: Membership,
+  message: LastMessage,
+): Promise<LastMessage | undefined> {
+  const { chatId, participantId } = mine;
+  if ((await hiddenIn(chatId, participantId, message.seq, message.seq)).length === 0) return message;
+  const sees = (seq: number) => seesSeq(mine, seq);
+  let below = message.seq;
+  for (let searches = 0; searches < maxSearches; searches += 1) {
+    const page = await log.readBack(chatId, below, searchedEntries);
+    const first = page.entries.at(-1)?.seq;
+    if (first === undefined) return undefined;
+    const hidden = new Set(await hiddenIn(chatId, participantId, first, below - 1));
+    const entry = page.entries.find(
+      (one) => one.kind === "message" && sees(one.seq) && isVisible(one, now()) && !hidden.has(one.seq),
+    );
+    if (entry?.kind === "message") {
+      const textAt = await editedTexts(entries, [[entry, sees]]);
+      return fold(emptyHead, { ...entry, text: textFor(entry, sees, textAt(chatId)) }).lastMessage;
+    }
+    if (!page.more) return undefined;
+    below = first;
+  }
+  return undefined;
+}
+
 async function row(
   deps: ListDependencies,
-  { chatId, type, head, ...chat }: Chat,
+  { chatId, type, head, ...chat }: ListedChat,
   peerId: string | undefined,
   mine: Membership,
   lastMessage: ChatListRow["lastMessage"],

@@ -23,17 +23,19 @@ export interface Periods {
 /** Spans remembered beside the last; the oldest are forgotten, and with them what could be seen in them. */
 export const maxEarlier = 50;
 
+/** The spans that hold something: one that ended before it began does not. */
 export const periodsOf = ({ joinedSeq, leftSeq, earlier = [] }: Periods): readonly Period[] => [
   ...earlier,
-  { from: joinedSeq, ...(leftSeq !== undefined && { to: leftSeq }) },
+  ...(leftSeq !== undefined && leftSeq < joinedSeq
+    ? []
+    : [{ from: joinedSeq, ...(leftSeq !== undefined && { to: leftSeq }) }]),
 ];
 
 export const seesSeq = (periods: Periods, seq: number): boolean =>
   periodsOf(periods).some(({ from, to }) => from <= seq && (to === undefined || seq <= to));
 
 /** True for who has never seen anything, and does not now. */
-export const seesNothing = ({ joinedSeq, leftSeq, earlier = [] }: Periods): boolean =>
-  leftSeq !== undefined && leftSeq < joinedSeq && earlier.length === 0;
+export const seesNothing = (periods: Periods): boolean => periodsOf(periods).length === 0;
 
 /** The first seq from this one on that may be seen; undefined where there is none. */
 export function nextSeen(periods: Periods, seq: number): number | undefined {
@@ -47,13 +49,24 @@ export function lastSeen(periods: Periods, seq: number): number | undefined {
   return period && Math.min(period.to ?? seq, seq);
 }
 
-/** The last span ends here. */
-export const ended = (periods: Periods, leftSeq: number): Periods => ({ ...periods, leftSeq });
-
 /** A new span begins here, behind the one that has ended. */
 export function begun({ joinedSeq, leftSeq, earlier = [] }: Periods, from: number): Periods {
   if (leftSeq === undefined) throw new Error("the last span has not ended");
-  // One that ended before it began shows nothing: blocked before there was an entry.
+  // One that ended before it began is none: blocked before there was an entry.
   const past = leftSeq < joinedSeq ? earlier : [...earlier, { from: joinedSeq, to: leftSeq }];
   return { joinedSeq: from, earlier: past.slice(-maxEarlier) };
+}
+
+/** One more seq may be seen, wherever it lies. */
+export function including(periods: Periods, seq: number): Periods {
+  const spans: Period[] = [];
+  for (const span of [...periodsOf(periods), { from: seq, to: seq }].toSorted((a, b) => a.from - b.from)) {
+    const last = spans.at(-1);
+    if (last?.to !== undefined && last.to + 1 === span.from)
+      spans[spans.length - 1] = { ...span, from: last.from };
+    else spans.push(span);
+  }
+  const { from, to } = spans.pop() ?? { from: seq, to: seq };
+  const earlier = spans.map((span) => ({ from: span.from, to: span.to ?? span.from }));
+  return { joinedSeq: from, ...(to !== undefined && { leftSeq: to }), earlier: earlier.slice(-maxEarlier) };
 }

@@ -6,7 +6,7 @@ import { chunks } from "../chunks.ts";
 import { type Entry, isOwn, type Made } from "../log/entry.ts";
 import type { SharedStates } from "../log/shared-states.ts";
 import type { Device } from "../stores/clients.ts";
-import { everyone, isFor, type SharedState } from "../stores/shared-state.ts";
+import { everyone, isFor, mayHear, type SharedState } from "../stores/shared-state.ts";
 import type { DeliveryJob, Recipient } from "./job.ts";
 import { connectionsOf } from "./recipients.ts";
 
@@ -61,7 +61,7 @@ export async function connectedOf(
   state: SharedState,
   entries: readonly NewEntry[],
 ): Promise<Recipient[]> {
-  const users = everyone(state).filter((userId) => entries.some(({ seq }) => isFor(state, userId, seq)));
+  const users = everyone(state).filter((userId) => entries.some((entry) => mayHear(state, userId, entry)));
   const devices = await Promise.all(users.map(async (userId) => await devicesOf(userId)));
   return connectionsOf(devices.flat(), now());
 }
@@ -78,9 +78,18 @@ export function jobsFor(
 ): DeliveryJob[] {
   const seqs = entries.map(({ seq }) => seq);
   const to = connected.flatMap((device) => {
-    const only = entries.filter(({ seq }) => isFor(state, device.userId, seq));
+    const only = entries.filter((entry) => mayHear(state, device.userId, entry));
     if (!only.some((entry) => !isOwn(entry, device))) return [];
-    return [only.length === entries.length ? device : { ...device, only: only.map(({ seq }) => seq) }];
+    const blind = only.flatMap(({ seq, change }) =>
+      change?.type === "messageEdited" && !isFor(state, device.userId, change.target) ? [seq] : [],
+    );
+    return [
+      {
+        ...device,
+        ...(only.length < entries.length && { only: only.map(({ seq }) => seq) }),
+        ...(blind.length > 0 && { blind }),
+      },
+    ];
   });
   return chunks(to, recipientsPerJob).map((some) => ({
     chatId: state.chatId,

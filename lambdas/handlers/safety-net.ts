@@ -8,6 +8,7 @@ import type { RetryJob } from "../delivery/job.ts";
 import { followUp, type SafetyNetDependencies } from "../delivery/safety-net.ts";
 import { streamHandler } from "../delivery/stream-handler.ts";
 import { readEnvironment } from "../environment.ts";
+import { type CarriedDependencies, followCarried } from "../media/follow-carried.ts";
 import { SharedStates } from "../log/shared-states.ts";
 import { ChatsStore } from "../stores/chats.ts";
 import { ClientsStore } from "../stores/clients.ts";
@@ -15,21 +16,30 @@ import { HeadsStore } from "../stores/heads.ts";
 import { InboxStore } from "../stores/inbox.ts";
 import { entryOf } from "../stores/entry-items.ts";
 import { MessagesStore } from "../stores/messages.ts";
+import { ParticipantsStore } from "../stores/participants.ts";
 import { SharedStateStore } from "../stores/shared-state.ts";
 
 /** Seconds that a device which has not acknowledged an entry is given before it is pushed again. */
 const patienceSec = 1;
 
-export const makeHandler = (deps: SafetyNetDependencies, retryLater: (job: RetryJob) => Promise<void>) =>
-  streamHandler(entryOf, async (chatId, entries) => await followUp(deps, chatId, entries), retryLater);
+export const makeHandler = (
+  deps: SafetyNetDependencies & CarriedDependencies,
+  retryLater: (job: RetryJob) => Promise<void>,
+) =>
+  followCarried(
+    deps,
+    streamHandler(entryOf, async (chatId, entries) => await followUp(deps, chatId, entries), retryLater),
+  );
 
 const env = readEnvironment(
   "MESSAGES_TABLE",
   "CHATS_TABLE",
+  "PARTICIPANTS_TABLE",
   "CLIENTS_TABLE",
   "INBOX_TABLE",
   "DELIVERY_QUEUE_URL",
   "RETRIES_QUEUE_URL",
+  "ATTACHMENT_JOBS_QUEUE_URL",
 );
 const dynamo = createDynamoClient();
 const queues = createQueueClient();
@@ -38,6 +48,7 @@ const chats = new ChatsStore(dynamo, env.CHATS_TABLE);
 const heads = new HeadsStore(dynamo, env.CHATS_TABLE);
 const states = new SharedStateStore(dynamo, env.CHATS_TABLE);
 const clients = new ClientsStore(dynamo, env.CLIENTS_TABLE);
+const participants = new ParticipantsStore(dynamo, env.PARTICIPANTS_TABLE);
 const inbox = new InboxStore(dynamo, env.INBOX_TABLE);
 
 const head = {
@@ -53,8 +64,10 @@ export const handler = middy(
       takeIntoHead: async (chatId, entries) => await takeIntoHead(head, chatId, entries),
       states: new SharedStates(async (chatId, consistency) => await states.get(chatId, consistency), pause),
       devicesOf: async (userId) => await clients.devicesOf(userId),
+      keepOwn: async (entry) => await participants.keepOwn(entry.chatId, entry.userId, entry),
       cursors: async (devices, chatId) => await inbox.cursorsOf(devices, chatId, "eventual"),
       sendJobs: async (jobs) => await sendAll(queues, env.DELIVERY_QUEUE_URL, jobs, patienceSec),
+      sendAttachmentJobs: async (jobs) => await sendAll(queues, env.ATTACHMENT_JOBS_QUEUE_URL, jobs),
       now: Date.now,
     },
     async (job) => await sendAll(queues, env.RETRIES_QUEUE_URL, [job]),

@@ -41,21 +41,25 @@ export async function acknowledge(
     deps.memberships([...highest.keys()]),
     unseen.length > 0 ? deps.occupied(unseen, "strong") : () => true,
   ]);
+  const counted = new Map(highest);
   for (const slot of slots) {
     const path = `acks[${acks.findIndex(({ chatId, seq }) => chatId === slot.chatId && seq === slot.seq)}]`;
     const mine = members.get(slot.chatId);
     if (!mine) return failure("not_found", `${path}.chatId: no such chat`);
-    // [CHT6] For one who has left, the chat ends there.
-    const isOutside = slot.seq > (mine.leftSeq ?? slot.seq);
+    // [CHT6] For one who has left, the chat ends there, whatever it has acknowledged: what is behind, it is not told.
+    if (slot.seq > (mine.leftSeq ?? slot.seq)) {
+      counted.set(slot.chatId, mine.leftSeq ?? slot.seq);
+      continue;
+    }
     // An empty slot lies behind the end of the log, unless its entry has expired since.
     const isThere = shown(slot) || isOccupied(slot);
     const tip = isThere ? slot.seq : await deps.projectedTip(slot.chatId);
     // A group whose making has not come to its end is there for nobody.
     if (tip === 0 && isGroupId(slot.chatId)) return failure("not_found", `${path}.chatId: no such chat`);
-    if (tip < slot.seq || isOutside) {
+    if (tip < slot.seq) {
       return failure("bad_request", `${path}.seq: is above the last of the chat`);
     }
   }
-  await Promise.all(slots.map(async ({ chatId, seq }) => await deps.acknowledge(chatId, seq)));
+  await Promise.all([...counted].map(async ([chatId, seq]) => await deps.acknowledge(chatId, seq)));
   return success({});
 }

@@ -3,7 +3,7 @@
  * `byParticipant` lists a user's chats in the order of chatId.
  */
 import type { ChatType } from "../../protocol/frames.ts";
-import type { Periods } from "../chats/periods.ts";
+import { including, type Periods, seesSeq } from "../chats/periods.ts";
 import {
   GetItemCommand,
   PutItemCommand,
@@ -22,17 +22,18 @@ import {
   s,
   text,
 } from "./attributes.ts";
-import { toSpans } from "./shared-state.ts";
+import { spansItem, toSpans } from "./shared-state.ts";
 
 /** What the index shows of a membership: the parts that seldom or never change while it lasts. */
 export interface ChatOfUser extends Periods {
   readonly chatId: string;
-  readonly type: ChatType;
+  /** `personal`: of the user's own log ([EDT1]), which is in no list. */
+  readonly type: ChatType | "personal";
   /** The other user of a direct chat. */
   readonly peerId?: string;
   /** When it first joined. */
   readonly joinedAt: number;
-  /** [CHT6] When the last message that it may see was sent; absent while its last period goes on. */
+  /** [CHT6] When the last message that it saw in a period that has ended was sent. */
   readonly leftAt?: number;
   /** [EDT6] True where entries of the chat may have expired: an empty slot may have others behind it. */
   readonly expires: boolean;
@@ -65,6 +66,8 @@ export interface Membership extends ChatOfUser, ChatState, ReadMark {
   readonly participantId: string;
   /** [CHT6] The chat as it was when the last period ended; absent while that goes on. */
   readonly atLeave?: AtLeave;
+  /** [EDT1] The user has deleted messages of the chat for itself: which, the Messages table tells. */
+  readonly hides?: true;
 }
 
 export interface AtLeave {
@@ -190,6 +193,38 @@ export class ParticipantsStore {
     await refusedByCondition(this.#client.send(update));
   }
 
+  /**
+   * [BLK1] Lets a user see an entry of its own that was under way while the user blocked the other: it was
+   * accepted, so it is in the user's log like any other.
+   */
+  async keepOwn(chatId: string, userId: string, entry: { seq: number; sentAt: number }): Promise<void> {
+    for (let tries = 0; tries < 10; tries += 1) {
+      const mine = await this.get(chatId, userId);
+      if (!mine || seesSeq(mine, entry.seq)) return;
+      const { joinedSeq, leftSeq, earlier = [] } = including(mine, entry.seq);
+      const isLast = leftSeq === entry.seq && mine.atLeave !== undefined;
+      const sets = ["joinedSeq = :joined", "earlier = :earlier"];
+      if (leftSeq !== undefined) sets.push("leftSeq = :left");
+      if (isLast) sets.push("leftAt = :at", "atLeave.messageSeq = :left");
+      const update = new UpdateItemCommand({
+        TableName: this.#table,
+        Key: key(chatId, userId),
+        UpdateExpression: `SET ${sets.join(", ")} REMOVE markedAt`,
+        ConditionExpression: `joinedSeq = :seen AND ${mine.leftSeq === undefined ? "attribute_not_exists(leftSeq)" : "leftSeq = :seenLeft"}`,
+        ExpressionAttributeValues: {
+          ":joined": n(joinedSeq),
+          ":earlier": spansItem(earlier),
+          ":seen": n(mine.joinedSeq),
+          ...(leftSeq !== undefined && { ":left": n(leftSeq) }),
+          ...(isLast && { ":at": n(entry.sentAt) }),
+          ...(mine.leftSeq !== undefined && { ":seenLeft": n(mine.leftSeq) }),
+        },
+      });
+      if ((await refusedByCondition(this.#client.send(update))) === undefined) return;
+    }
+    throw new Error("a membership was changed by others at every attempt");
+  }
+
   /** The memberships of these users in a chat, those that are there. */
   async someOf(chatId: string, userIds: readonly string[]): Promise<Map<string, Membership>> {
     const keys = userIds.map((userId) => key(chatId, userId));
@@ -248,7 +283,8 @@ const isFlagged = (item: Item, name: string): boolean => item[name]?.BOOL ?? fal
 
 function toChatOfUser(item: Item): ChatOfUser {
   const type = text(item, "type");
-  if (type !== "direct" && type !== "group") throw new Error(`membership in a chat of unknown type ${type}`);
+  if (type !== "direct" && type !== "group" && type !== "personal")
+    throw new Error(`membership in a chat of unknown type ${type}`);
   const peerId = optionalText(item, "peerId");
   return {
     chatId: text(item, "chatId"),
@@ -300,6 +336,7 @@ const toMembership = (item: Item): Membership => ({
   muted: isFlagged(item, "muted"),
   archived: isFlagged(item, "archived"),
   ...(item["atLeave"]?.M && { atLeave: toAtLeave(item["atLeave"].M) }),
+  ...(isFlagged(item, "hides") && { hides: true }),
 });
 
 function toPeriods(item: Item): Periods & Pick<ChatOfUser, "leftAt"> {

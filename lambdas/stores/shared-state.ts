@@ -49,6 +49,16 @@ export function isFor({ members, leavers, hidden }: SharedState, userId: string,
   return !(hidden.get(userId) ?? []).some((span) => covers(span, seq));
 }
 
+/**
+ * True where the user may be told of this entry: of its own deeds always. One that was under way while the user
+ * blocked the other lies in what is hidden from it.
+ */
+export const mayHear = (
+  state: SharedState,
+  userId: string,
+  entry: { readonly userId: string; readonly seq: number },
+): boolean => isFor(state, userId, entry.seq) || (entry.userId === userId && state.members.has(userId));
+
 const covers = ({ from, to }: Period, seq: number): boolean => from <= seq && (to === undefined || seq <= to);
 
 /** Everyone who may be told of some entry that is on its way: members, and those who left a moment ago. */

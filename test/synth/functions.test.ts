@@ -356,6 +356,7 @@ const functions: Readonly<Record<string, Expected>> = {
     environment: {
       MESSAGES_TABLE: "${ChatLogMessages}",
       CHATS_TABLE: "${ChatLogChats}",
+      PARTICIPANTS_TABLE: "${ChatLogChatParticipants}",
       CLIENTS_TABLE: "${ConnectionsClients}",
       INBOX_TABLE: "${InboxTable}",
       DELIVERY_QUEUE_URL: "${DeliveryJobsQueue}",
@@ -364,6 +365,7 @@ const functions: Readonly<Record<string, Expected>> = {
     grants: {
       "${ChatLogMessages.Arn}": ["dynamodb:Query"],
       "${ChatLogChats.Arn}": ["dynamodb:GetItem", "dynamodb:UpdateItem"],
+      "${ChatLogChatParticipants.Arn}": ["dynamodb:GetItem", "dynamodb:UpdateItem"],
       "${ConnectionsClients.Arn}": ["dynamodb:Query"],
       "${InboxTable.Arn}": ["dynamodb:BatchGetItem"],
       "${DeliveryJobsQueue.Arn}": ["sqs:SendMessage"],
