@@ -37,7 +37,8 @@ export class ChatLog extends Construct {
       stage,
       partitionKey: chatId,
       sortKey: { name: "seq", type: AttributeType.NUMBER },
-      stream: StreamViewType.NEW_IMAGE,
+      // What a message carried that is deleted or has expired is in its old image alone.
+      stream: StreamViewType.NEW_AND_OLD_IMAGES,
       timeToLiveAttribute: "expiresAt",
     });
     this.chats = new ChatTable(this, "Chats", { stage, partitionKey: chatId });

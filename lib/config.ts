@@ -83,6 +83,13 @@ export interface StageConfig {
   readonly allowedOrigins?: readonly string[];
 
   /**
+   * Days after which an attachment goes to S3's Standard-IA: half the price to keep, more to download, none below
+   * 128 KB. A whole number of at least 30, S3's own limit.
+   * @default - attachments stay in the class Standard
+   */
+  readonly mediaColdAfterDays?: number;
+
+  /**
    * `iss` of the tokens that are accepted.
    * @default - the deployment must give the parameter TokenIssuer
    */

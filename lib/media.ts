@@ -1,46 +1,178 @@
 import { Duration } from "aws-cdk-lib";
+import { AttributeType } from "aws-cdk-lib/aws-dynamodb";
+import { Grant, type IGrantable } from "aws-cdk-lib/aws-iam";
 import {
   BlockPublicAccess,
   Bucket,
   BucketEncryption,
   HttpMethods,
+  type LifecycleRule,
   ObjectOwnership,
+  StorageClass,
 } from "aws-cdk-lib/aws-s3";
+import type { ITopic } from "aws-cdk-lib/aws-sns";
 import { Construct } from "constructs";
-import { removalPolicyOf } from "./chat-table.ts";
+import { alarmOnErrors } from "./alarms.ts";
+import { ChatFunction } from "./chat-function.ts";
+import type { ChatLog } from "./chat-log.ts";
+import { ChatTable, removalPolicyOf } from "./chat-table.ts";
 import type { StageConfig } from "./config.ts";
+import { grantSend, grantTable } from "./grants.ts";
+import { JobQueue } from "./queues.ts";
+import type { ChatWebSocketApi } from "./web-socket-api.ts";
 
 export interface MediaProps {
   readonly stage: StageConfig;
+  readonly api: ChatWebSocketApi;
+  readonly chatLog: ChatLog;
+  /** @default - alarms call nobody */
+  readonly alarmTopic?: ITopic | undefined;
 }
 
 /**
- * The bucket for attachments: private, encrypted, spoken to over TLS alone. Clients will upload and download
- * by presigned URLs; no function uses it yet.
+ * Attachments: a bucket that clients upload to and download from by presigned URLs, private, encrypted, spoken to
+ * over TLS alone; the table of who may have what in it; and the commands that hand out the URLs.
  */
 export class Media extends Construct {
   readonly bucket: Bucket;
+  /** Uploads, and which messages carry which files: one item an upload and one a message and file. */
+  readonly attachments: ChatTable;
+  /** Messages that carry files, or have ceased to. */
+  readonly jobs: JobQueue;
 
   constructor(scope: Construct, id: string, props: MediaProps) {
     super(scope, id);
-    const { protection, allowedOrigins = [] } = props.stage;
+    const { stage, alarmTopic } = props;
+    const { protection, allowedOrigins = [] } = stage;
+    this.attachments = new ChatTable(this, "Attachments", {
+      stage,
+      partitionKey: { name: "attachmentId", type: AttributeType.STRING },
+      sortKey: { name: "ref", type: AttributeType.STRING },
+      timeToLiveAttribute: "expiresAt",
+    });
     this.bucket = new Bucket(this, "Bucket", {
       encryption: BucketEncryption.S3_MANAGED,
       enforceSSL: true,
       blockPublicAccess: BlockPublicAccess.BLOCK_ALL,
       objectOwnership: ObjectOwnership.BUCKET_OWNER_ENFORCED,
-      lifecycleRules: [{ abortIncompleteMultipartUploadAfter: Duration.days(1) }],
+      lifecycleRules: lifecycle(stage),
       cors: allowedOrigins.length === 0 ? [] : [browserAccess(allowedOrigins)],
       // Emptying a disposable bucket with its stack would take a custom resource: one that holds objects
       // stops the stack's deletion until it has been emptied by hand.
       removalPolicy: removalPolicyOf(protection),
     });
+
+    const timeout = Duration.seconds(30);
+    this.jobs = new JobQueue(this, "Jobs", {
+      jobTimeout: timeout,
+      alarmDescription:
+        "Attachments of new or deleted messages that could not be followed up. Those of new messages are deleted a day after their upload unless the jobs are sent again.",
+      alarmTopic,
+    });
+    this.#commands(props);
+    this.#settle(props, timeout);
+  }
+
+  /** Lets a function see what a message is to carry. */
+  grantVerify(grantee: IGrantable): void {
+    grantTable(grantee, this.attachments, "GetItem", "PutItem", "Query");
+    this.#grantObjects(grantee, "GetObject");
+    this.#grantLooking(grantee);
+  }
+
+  #commands({ stage, api, chatLog }: MediaProps): void {
+    const commands = new ChatFunction(this, "Commands", {
+      stage,
+      handler: "media",
+      description: "Hands out presigned URLs for uploads and downloads",
+      timeout: Duration.seconds(15),
+      environment: {
+        MESSAGES_TABLE: chatLog.messages.tableName,
+        CHATS_TABLE: chatLog.chats.tableName,
+        PARTICIPANTS_TABLE: chatLog.participants.tableName,
+        ATTACHMENTS_TABLE: this.attachments.tableName,
+        MEDIA_BUCKET: this.bucket.bucketName,
+        SCAN_ATTACHMENTS: "0",
+      },
+    });
+    grantTable(commands, chatLog.messages, "BatchGetItem", "Query");
+    grantTable(commands, chatLog.chats, "GetItem");
+    grantTable(commands, chatLog.participants, "BatchGetItem", "GetItem");
+    grantTable(commands, this.attachments, "GetItem", "PutItem", "Query");
+    // What its URLs allow, it must be allowed.
+    this.#grantObjects(commands, "GetObject", "ListMultipartUploadParts", "PutObject", "PutObjectTagging");
+    this.#grantLooking(commands);
+    for (const command of ["getAttachmentTarget", "resumeUpload", "completeUpload", "getAttachmentUrl"])
+      api.addCommand(command, commands);
+  }
+
+  #settle({ stage, chatLog, alarmTopic }: MediaProps, timeout: Duration): void {
+    const settle = new ChatFunction(this, "Settle", {
+      stage,
+      handler: "attachment-jobs",
+      description: "Keeps what messages carry, and deletes what none carries any more",
+      timeout,
+      environment: {
+        MESSAGES_TABLE: chatLog.messages.tableName,
+        ATTACHMENTS_TABLE: this.attachments.tableName,
+        MEDIA_BUCKET: this.bucket.bucketName,
+        ATTACHMENT_JOBS_QUEUE_URL: this.jobs.queue.queueUrl,
+        SCAN_ATTACHMENTS: "0",
+      },
+    });
+    grantTable(settle, chatLog.messages, "BatchGetItem");
+    grantTable(settle, this.attachments, "DeleteItem", "Query", "UpdateItem");
+    this.#grantObjects(settle, "DeleteObject", "DeleteObjectTagging");
+    this.#grantLooking(settle);
+    grantSend(settle, this.jobs.queue);
+    this.jobs.workedOnBy(settle, { maxConcurrency: 20 });
+    alarmOnErrors(settle, "Invocations for attachments failed; SQS repeats their jobs.", alarmTopic);
+  }
+
+  #grantObjects(grantee: IGrantable, ...actions: readonly string[]): void {
+    Grant.addToPrincipal({
+      grantee,
+      actions: actions.map((action) => `s3:${action}`),
+      resourceArns: [this.bucket.arnForObjects("attachments/*")],
+    }).assertSuccess();
+  }
+
+  /** Without it S3 does not say that an object is not there. */
+  #grantLooking(grantee: IGrantable): void {
+    Grant.addToPrincipal({
+      grantee,
+      actions: ["s3:ListBucket"],
+      resourceArns: [this.bucket.bucketArn],
+    }).assertSuccess();
   }
 }
 
+/**
+ * S3 counts days from an object's making, and does what is due at the next midnight UTC. What is sent is deleted by
+ * no rule but with the last message that carries it, whatever the retention: a rule by age would take a forwarded
+ * file from its newer messages.
+ */
+const lifecycle = ({ mediaColdAfterDays }: StageConfig): LifecycleRule[] => [
+  { id: "incomplete", abortIncompleteMultipartUploadAfter: Duration.days(1) },
+  { id: "unsent", tagFilters: { unsent: "true" }, expiration: Duration.days(1) },
+  ...(mediaColdAfterDays === undefined
+    ? []
+    : [
+        {
+          id: "cold",
+          transitions: [
+            {
+              storageClass: StorageClass.INFREQUENT_ACCESS,
+              transitionAfter: Duration.days(mediaColdAfterDays),
+            },
+          ],
+        },
+      ]),
+];
+
 const browserAccess = (origins: readonly string[]) => ({
   allowedOrigins: [...origins],
-  allowedMethods: [HttpMethods.GET, HttpMethods.PUT, HttpMethods.POST],
+  allowedMethods: [HttpMethods.GET, HttpMethods.PUT],
   allowedHeaders: ["*"],
   exposedHeaders: ["ETag"],
   maxAge: Duration.hours(1).toSeconds(),

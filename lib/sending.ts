@@ -7,6 +7,7 @@ import { type ChatLog, retention } from "./chat-log.ts";
 import type { ChatTable } from "./chat-table.ts";
 import type { StageConfig } from "./config.ts";
 import { grantSend, grantTable } from "./grants.ts";
+import type { Media } from "./media.ts";
 import { JobQueue } from "./queues.ts";
 import type { ChatWebSocketApi } from "./web-socket-api.ts";
 
@@ -15,6 +16,7 @@ export interface SendingProps {
   readonly api: ChatWebSocketApi;
   readonly chatLog: ChatLog;
   readonly clients: ChatTable;
+  readonly media: Media;
   /** @default - alarms call nobody */
   readonly alarmTopic?: ITopic | undefined;
 }
@@ -29,7 +31,7 @@ export class Sending extends Construct {
 
   constructor(scope: Construct, id: string, props: SendingProps) {
     super(scope, id);
-    const { stage, api, chatLog, clients, alarmTopic } = props;
+    const { stage, api, chatLog, clients, media, alarmTopic } = props;
     const timeout = Duration.seconds(5);
     this.appends = new JobQueue(this, "Appends", {
       jobTimeout: timeout,
@@ -49,6 +51,8 @@ export class Sending extends Construct {
         CHATS_TABLE: chatLog.chats.tableName,
         PARTICIPANTS_TABLE: chatLog.participants.tableName,
         CLIENTS_TABLE: clients.tableName,
+        ATTACHMENTS_TABLE: media.attachments.tableName,
+        MEDIA_BUCKET: media.bucket.bucketName,
         APPENDS_QUEUE_URL: this.appends.queue.queueUrl,
         CALLBACK_URL: api.callbackUrl,
         DIRECT_LANE_MEMBERS: String(stage.directLaneMembers),
@@ -58,9 +62,11 @@ export class Sending extends Construct {
         ...retention(stage),
       },
     });
-    grantTable(sendMessage, chatLog.messages, "PutItem", "Query");
+    // Some of it, and of the participants, for attachments that are forwarded.
+    grantTable(sendMessage, chatLog.messages, "BatchGetItem", "PutItem", "Query");
     grantTable(sendMessage, chatLog.chats, "GetItem");
-    grantTable(sendMessage, chatLog.participants, "GetItem");
+    grantTable(sendMessage, chatLog.participants, "BatchGetItem", "GetItem");
+    media.grantVerify(sendMessage);
     // The bucket of the send rate, and connections that turn out to be gone.
     grantTable(sendMessage, clients, "PutItem", "Query", "UpdateItem");
     grantSend(sendMessage, this.appends.queue);

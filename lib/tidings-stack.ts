@@ -39,20 +39,21 @@ export class TidingsStack extends Stack {
     const { clients } = new Connections(this, "Connections", { stage, api, ...this.#tokenParameters(stage) });
     const chatLog = new ChatLog(this, "ChatLog", { stage, clients });
     const { table: inbox } = new Inbox(this, "Inbox", { stage, api, chatLog, clients });
-    const { appends } = new Sending(this, "Sending", { stage, api, chatLog, clients, alarmTopic });
+    const media = new Media(this, "Media", { stage, api, chatLog, alarmTopic });
+    const { appends } = new Sending(this, "Sending", { stage, api, chatLog, clients, media, alarmTopic });
     const delivery = new Delivery(this, "Delivery", {
       stage,
       api,
       chatLog,
       clients,
       inbox,
+      attachmentJobs: media.jobs,
       alarmTopic,
     });
     const receipts = new Receipts(this, "Receipts", { stage, api, chatLog, clients, inbox, alarmTopic });
     const devices = new Devices(this, "Devices", { stage, api, chatLog, clients, inbox, alarmTopic });
     new Presence(this, "Presence", { stage, api, chatLog, clients });
     new Typing(this, "Typing", { stage, api, chatLog, clients, alarmTopic });
-    const media = new Media(this, "Media", { stage });
 
     api.addCommand("createChat", chatLog.createChat);
     api.addCommand("listChats", chatLog.readChats);
@@ -78,6 +79,17 @@ export class TidingsStack extends Stack {
     this.#output("InboxTableName", inbox.tableName, "How far each device has stored each chat");
     this.#output("ClientsTableName", clients.tableName, "Devices and their connections");
     this.#output("MediaBucketName", media.bucket.bucketName, "Attachments");
+    this.#output(
+      "AttachmentsTableName",
+      media.attachments.tableName,
+      "Uploads, and which messages carry them",
+    );
+    this.#output("AttachmentJobsQueueUrl", media.jobs.queue.queueUrl, "Attachments to be followed up");
+    this.#output(
+      "AttachmentJobsDeadLetterQueueUrl",
+      media.jobs.deadLetters.queueUrl,
+      "Attachments that were not followed up",
+    );
     this.#output("DeliveryQueueUrl", delivery.jobs.queue.queueUrl, "Pushes to be made");
     this.#output("DeliveryDeadLetterQueueUrl", delivery.jobs.deadLetters.queueUrl, "Pushes that failed");
     this.#output("FanOutFailureQueueUrl", delivery.fanOutFailures.queueUrl, "Stream records that failed");

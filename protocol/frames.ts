@@ -1,4 +1,5 @@
 /** What the server sends: replies to requests, and events pushed by itself. JSON text frames, [REQ1] [DLV1]. */
+import type { Attachment } from "./attachments.ts";
 import type { WireError } from "./errors.ts";
 
 /** [DLV1] One message of a chat's log, in the one form in which it is pushed, synced and listed. */
@@ -12,7 +13,8 @@ export interface NewMessageFrame {
   readonly userId: string;
   readonly deviceId: string;
   readonly message: string;
-  readonly attachments: readonly [];
+  /** [MED2] */
+  readonly attachments: readonly Attachment[];
   /** The seq of the entry that it answers. */
   readonly replyTo: number | null;
   /** Epoch milliseconds by the server's clock; never less than that of the entry before. */
@@ -56,7 +58,7 @@ export interface MessageDeleted {
   readonly target: number;
 }
 
-/** [EDT2] The new text of the message at `target`; null where that has been deleted since. */
+/** [EDT2] The new text of the message at `target`; null where that has been deleted since, or is not to be seen. */
 export interface MessageEdited {
   readonly type: "messageEdited";
   readonly target: number;
@@ -102,6 +104,33 @@ export interface ChatUpdateFrame {
   readonly userId: string;
   /** Epoch milliseconds by the server's clock; never less than that of the entry before. */
   readonly sentAt: number;
+}
+
+/** [MED5] Ephemeral, to the user's own devices: an attachment that it uploaded was found infected. */
+export interface AttachmentRejectedFrame {
+  readonly command: "attachmentRejected";
+  readonly chatId: string;
+  readonly attachmentId: string;
+}
+
+/** [MED1] One presigned request: to be made as it is, with these headers. */
+export interface PresignedRequest {
+  readonly method: "PUT";
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** [MED1] How a file is to be uploaded: by one request, or by one for each of these parts. */
+export interface UploadTarget {
+  readonly attachmentId: string;
+  readonly upload:
+    | (PresignedRequest & { readonly expiresAt: number })
+    | {
+        readonly parts: readonly (PresignedRequest & { readonly partNumber: number })[];
+        /** Bytes of every part but the last. */
+        readonly partSize: number;
+        readonly expiresAt: number;
+      };
 }
 
 export type EntryFrame = NewMessageFrame | ChatUpdateFrame;
@@ -272,6 +301,10 @@ export interface ReplyFields {
   listBlocked: { readonly userIds: readonly string[]; readonly next?: string };
   listDevices: { readonly devices: readonly DeviceView[] };
   removeDevice: Readonly<Record<string, never>>;
+  getAttachmentTarget: UploadTarget;
+  resumeUpload: UploadTarget;
+  completeUpload: { readonly attachmentId: string };
+  getAttachmentUrl: { readonly url: string; readonly expiresAt: number };
 }
 
 /** [CHT5] The entry that a change became; null where there was nothing to change. */

@@ -37,6 +37,24 @@ export const limits = {
   typingMs: 3_000,
   /** [BLK1] Users that one user may block. */
   blockedUsers: 1_000,
+  /** [MED2] Attachments of one message, and bytes of their JSON together with that of its text. */
+  attachments: 10,
+  attachmentsJsonBytes: 90_000,
+  /** [MED4] A file, in bytes. */
+  attachmentBytes: 100 * 1024 * 1024,
+  /** [MED1] A file larger than this is uploaded in parts of `uploadPartBytes`, the last one as small as it is. */
+  singleUploadBytes: 16 * 1024 * 1024,
+  uploadPartBytes: 8 * 1024 * 1024,
+  uploadParts: 13,
+  /** [MED1] [MED3] Milliseconds for which a presigned URL may be used. */
+  presignedUrlMs: 15 * 60_000,
+  /** [MED4] Milliseconds after which an upload can no longer be sent: four hours before the first is deleted. */
+  sendableMs: 20 * 3_600_000,
+  /** [MED2] A file's name and a thumbnail's base64 in UTF-16 units, a picture's side in pixels, a waveform's values. */
+  attachmentNameLength: 255,
+  thumbnailLength: 4_096,
+  pixels: 100_000,
+  waveformValues: 64,
   /** [SND4] Entries between `after` and the end of the log that a send looks through before it gives up. */
   sendWindowEntries: 10_000,
 } as const;

@@ -3,6 +3,7 @@
  * understands a newer client; a known field that does not fit is refused by name ([CON9]).
  */
 import * as z from "zod/mini";
+import { attachmentId, sentAttachment, uploadFields } from "./attachments.ts";
 import { failure, type Outcome, success } from "./errors.ts";
 import { deviceIdPattern, limits, userIdPattern } from "./limits.ts";
 
@@ -155,6 +156,30 @@ const sendMessage = z.object({
   after: z.optional(seqOrZero),
   /** The seq of the entry of this chat that the message answers. */
   replyTo: z.optional(seq),
+  /** [MED2] */
+  attachments: z.optional(
+    z
+      .array(sentAttachment, "must be a list of attachments")
+      .check(z.maxLength(limits.attachments, `must hold at most ${limits.attachments}`)),
+  ),
+});
+
+/** [MED1] Where a file is to be uploaded; again, or what is left of it; and the end of an upload in parts. */
+const getAttachmentTarget = z.object({
+  command: z.literal("getAttachmentTarget"),
+  requestId,
+  chatId,
+  ...uploadFields,
+});
+const resumeUpload = z.object({ command: z.literal("resumeUpload"), requestId, chatId, attachmentId });
+const completeUpload = z.object({ command: z.literal("completeUpload"), requestId, chatId, attachmentId });
+
+/** [MED3] Where a file can be downloaded. */
+const getAttachmentUrl = z.object({
+  command: z.literal("getAttachmentUrl"),
+  requestId,
+  chatId,
+  attachmentId,
 });
 
 /** [DLV2] "This device has stored everything of these chats up to seq." */
@@ -250,6 +275,10 @@ export const requestSchemas = {
   listBlocked,
   listDevices,
   removeDevice,
+  getAttachmentTarget,
+  resumeUpload,
+  completeUpload,
+  getAttachmentUrl,
 } as const;
 
 export type CommandName = keyof typeof requestSchemas;

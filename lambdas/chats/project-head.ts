@@ -3,7 +3,7 @@
  * from where the head stands: notices that come twice, late, in another order or not at all end in the same head.
  */
 import { limits } from "../../protocol/limits.ts";
-import type { ChangeEntry, Entry } from "../log/entry.ts";
+import type { ChangeEntry, Entry, MessageEntry } from "../log/entry.ts";
 import { type Chat, emptyHead, type Head, maxDeleted } from "../stores/chat-items.ts";
 import type { SharedState } from "../stores/shared-state.ts";
 
@@ -74,7 +74,7 @@ export function fold(head: Head, entry: Entry): Head {
     lastMessage: {
       seq,
       userId,
-      preview: preview(entry.text),
+      preview: previewOf(entry),
       sentAt,
       ...(entry.deleted && { deleted: true }),
       ...(visibleUntil !== undefined && { visibleUntil }),
@@ -103,6 +103,10 @@ function foldChange(head: Head, { change, participants }: ChangeEntry): Head {
     ...(shown && { lastMessage: { ...shown, preview: "", deleted: true } }),
   };
 }
+
+/** [LST2] Of a message without text, the kind of its first attachment. */
+const previewOf = ({ text, attachments }: MessageEntry): string =>
+  text === "" ? (attachments?.[0]?.kind ?? "") : preview(text);
 
 const graphemes = new Intl.Segmenter(undefined, { granularity: "grapheme" });
 

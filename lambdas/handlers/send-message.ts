@@ -4,6 +4,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import middy from "@middy/core";
 import { createCallbacks } from "../aws/callbacks.ts";
 import { createDynamoClient, createQueueClient } from "../aws/clients.ts";
+import { createObjectHead } from "../aws/object-head.ts";
 import { sendInOrder } from "../aws/queues.ts";
 import { commandHandler } from "../commands/command-handler.ts";
 import { tellAll } from "../delivery/direct-lane.ts";
@@ -12,6 +13,9 @@ import { HotChats } from "../log/hot-chats.ts";
 import { type SendDependencies, sendMessage } from "../log/send.ts";
 import { SendRate } from "../log/send-rate.ts";
 import { SharedStates } from "../log/shared-states.ts";
+import { objectKey } from "../media/object-key.ts";
+import { verify, type VerifyDependencies } from "../media/verify.ts";
+import { AttachmentsStore } from "../stores/attachments.ts";
 import { ChatsStore } from "../stores/chats.ts";
 import { ClientsStore } from "../stores/clients.ts";
 import { MessagesStore } from "../stores/messages.ts";
@@ -30,6 +34,8 @@ const env = readEnvironment(
   "CHATS_TABLE",
   "PARTICIPANTS_TABLE",
   "CLIENTS_TABLE",
+  "ATTACHMENTS_TABLE",
+  "MEDIA_BUCKET",
   "APPENDS_QUEUE_URL",
   "CALLBACK_URL",
 );
@@ -43,9 +49,23 @@ const clients = new ClientsStore(dynamo, env.CLIENTS_TABLE);
 const states = new SharedStateStore(dynamo, env.CHATS_TABLE);
 const participants = new ParticipantsStore(dynamo, env.PARTICIPANTS_TABLE);
 
+const messages = new MessagesStore(dynamo, env.MESSAGES_TABLE);
+const attachments = new AttachmentsStore(dynamo, env.ATTACHMENTS_TABLE);
+const headOf = createObjectHead(env.MEDIA_BUCKET);
+
+const verifying: VerifyDependencies = {
+  hold: async (...hold) => await attachments.hold(...hold),
+  upload: async (attachmentId) => await attachments.upload(attachmentId),
+  carriers: async (attachmentId) => await attachments.carriers(attachmentId),
+  file: async (attachmentId) => await headOf(objectKey(attachmentId)),
+  memberships: async (chatIds, userId) => await participants.getMany(chatIds, userId),
+  entries: async (slots) => await messages.getMany(slots),
+  now: Date.now,
+};
+
 export const handler = middy(
   makeHandler({
-    log: new MessagesStore(dynamo, env.MESSAGES_TABLE),
+    log: messages,
     projectedTip: async (chatId) => await chats.projectedTip(chatId),
     directLaneMembers: readCount("DIRECT_LANE_MEMBERS"),
     states: new SharedStates(async (chatId, consistency) => await states.get(chatId, consistency), pause),
@@ -67,6 +87,7 @@ export const handler = middy(
         entry,
         devices,
       ),
+    verify: async (message, sent) => await verify(verifying, message, sent),
     hotChats: new HotChats(),
     combineAfter: readCount("COMBINE_AFTER"),
     leave: async (draft) => await sendInOrder(queues, env.APPENDS_QUEUE_URL, draft.chatId, draft),

@@ -7,6 +7,7 @@
  * by its sender's next attempt at the same moment, and either finds the other's entry. And who has been removed by
  * then is refused, as in append.ts ([CHT6]).
  */
+import type { Attachment } from "../../protocol/attachments.ts";
 import { failure, type Outcome, success } from "../../protocol/errors.ts";
 import {
   type AppendDependencies,
@@ -32,6 +33,8 @@ export interface SeenDraft extends Draft {
   /** The message does not lie in the log from its floor up to here; an entry does, unless this is 0. */
   readonly seen: number;
   readonly lane: Lane;
+  /** [MED2] Verified. */
+  readonly attachments?: readonly Attachment[] | undefined;
 }
 
 /** Rounds that rivals outside the queue may win before the drafts are given up with `unavailable`. */
@@ -75,7 +78,13 @@ export async function appendBatch(
     const keptMs = state?.disappearAfterMs;
     const stateSeq = tip.stateSeq ?? state?.stateSeq ?? 0;
     for (const [id, draft] of open) {
-      const placement = { lane: draft.lane, stateSeq, ...(keptMs !== undefined && { keptMs }) };
+      const { lane, attachments } = draft;
+      const placement = {
+        lane,
+        stateSeq,
+        ...(keptMs !== undefined && { keptMs }),
+        ...(attachments && { attachments }),
+      };
       const entry = place(deps, draft, last, placement);
       placed.push([id, entry]);
       last = entry;

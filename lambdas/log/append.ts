@@ -11,6 +11,7 @@
  * From then on reads are strong.
  */
 import { failure, type Outcome, success } from "../../protocol/errors.ts";
+import type { Attachment } from "../../protocol/attachments.ts";
 import { limits } from "../../protocol/limits.ts";
 import { isGroupId } from "../chats/chat-id.ts";
 import type { Entry, Lane, MessageEntry } from "./entry.ts";
@@ -81,6 +82,8 @@ export interface Placement {
   readonly stateSeq: number;
   /** [EDT6] Milliseconds for which the chat keeps messages; absent: as long as the stage does. */
   readonly keptMs?: number;
+  /** [MED2] At least one, where there are any. */
+  readonly attachments?: readonly Attachment[];
 }
 
 export type Appended =
@@ -272,7 +275,7 @@ export function place(
   deps: Pick<AppendDependencies, "now" | "newId" | "retentionMs">,
   draft: Draft,
   tip: Tip,
-  { lane, stateSeq, keptMs }: Placement,
+  { lane, stateSeq, keptMs, attachments }: Placement,
 ): MessageEntry {
   // Never less than the entry before: clocks of different machines differ, and seq is the order.
   const sentAt = Math.max(deps.now(), tip.sentAt);
@@ -290,6 +293,7 @@ export function place(
     lane,
     stateSeq,
     ...(draft.replyTo === undefined ? {} : { replyTo: draft.replyTo }),
+    ...(attachments && { attachments }),
     ...(until === undefined ? {} : { visibleUntil: until }),
   };
 }

@@ -1,3 +1,4 @@
+import type { Attachment } from "../../protocol/attachments.ts";
 import type { ChatChange, EntryFrame, NewMessageFrame } from "../../protocol/frames.ts";
 
 /**
@@ -32,6 +33,8 @@ export interface MessageEntry extends EntryBase {
   /** As it is now: of its last edit. Empty once it is deleted. */
   readonly text: string;
   readonly replyTo?: number;
+  /** [MED2] At least one, where there are any; none any more once it is deleted. */
+  readonly attachments?: readonly Attachment[];
   /** [EDT2] Before the first edit. */
   readonly firstText?: string;
   /** [EDT2] The entries that edited it, in their order. */
@@ -68,7 +71,7 @@ export const isOwn = (entry: Made, device: Pick<Entry, "userId" | "deviceId">): 
 
 /** The parts of an entry that tell whose it is. */
 export type Made = Pick<Entry, "kind" | "userId" | "deviceId"> & {
-  readonly change?: Pick<ChatChange, "type">;
+  readonly change?: ChatChange;
 };
 
 /** True for every entry up to a seq: how an entry looked when it was stored, or how it looks to one who left. */
@@ -89,8 +92,16 @@ const seesAll: Sees = () => true;
  */
 export function toFrame(entry: Entry, sees: Sees = seesAll, textAt?: (seq: number) => string): EntryFrame {
   if (entry.kind === "change") {
-    const { chatId, seq, change, participants, userId, sentAt } = entry;
-    return { command: "chatUpdate", chatId, seq, change, participants, userId, sentAt };
+    const { chatId, seq, participants, userId, sentAt } = entry;
+    return {
+      command: "chatUpdate",
+      chatId,
+      seq,
+      change: changeFor(entry.change, sees),
+      participants,
+      userId,
+      sentAt,
+    };
   }
   return {
     command: "newMessage",
@@ -101,12 +112,16 @@ export function toFrame(entry: Entry, sees: Sees = seesAll, textAt?: (seq: numbe
     userId: entry.userId,
     deviceId: entry.deviceId,
     message: textFor(entry, sees, textAt),
-    attachments: [],
+    attachments: entry.attachments ?? [],
     replyTo: entry.replyTo ?? null,
     sentAt: entry.sentAt,
     ...doneTo(entry, sees),
   };
 }
+
+/** An edit as one sees it: without its text where one may not see the message itself. */
+const changeFor = (change: ChatChange, sees: Sees): ChatChange =>
+  change.type === "messageEdited" && !sees(change.target) ? { ...change, message: null } : change;
 
 /** The edit whose text one sees; undefined: the first text. */
 export const editFor = ({ edits = [] }: MessageEntry, sees: Sees) => edits.findLast(({ seq }) => sees(seq));
@@ -134,7 +149,7 @@ function doneTo(
 ): Pick<NewMessageFrame, "editedAt" | "deletedAt" | "reactions"> {
   if (entry.deleted) return { deletedAt: entry.deleted.at };
   const edit = editFor(entry, sees);
-  const reactions = (entry.reactions ?? []).filter(({ seq }) => sees(seq));
+  const reactions = (entry.reactions ?? []).filter(({ seq }) => sees(seq)).toSorted((a, b) => a.seq - b.seq);
   return {
     ...(edit && { editedAt: edit.at }),
     ...(reactions.length > 0 && {

@@ -2,8 +2,10 @@
  * Sending a message: [SND1] [SND2] [SND4] [SND5] [SND6], [REQ3], [DLV4]. The slot itself is append.ts; this puts
  * around it who may send, who hears of it at once, and what becomes of a message to a hot chat.
  */
+import type { Attachment, SentAttachment } from "../../protocol/attachments.ts";
 import { failure, type Failure, type Outcome, success } from "../../protocol/errors.ts";
 import type { ReplyFields } from "../../protocol/frames.ts";
+import { limits } from "../../protocol/limits.ts";
 import type { RequestOf } from "../../protocol/requests.ts";
 import { answeredLater } from "../commands/command-handler.ts";
 import type { Caller } from "../commands/identity.ts";
@@ -31,6 +33,11 @@ export interface SendDependencies extends AppendDependencies, WriterDependencies
   ) => Promise<void>;
   /** Brings a stored entry to these devices; never rejects, and soon resolves. */
   readonly tellAll: (entry: Entry, devices: Promise<readonly Device[]>) => Promise<void>;
+  /** [MED2] What the entry is to carry; a failure names the attachment that may not be sent. */
+  readonly verify: (
+    message: { readonly chatId: string; readonly userId: string; readonly clientMessageId: string },
+    attachments: readonly SentAttachment[],
+  ) => Promise<Outcome<readonly Attachment[]>>;
   readonly hotChats: HotChats;
   /** Slots that a send may lose before it leaves its message to the combined append; 0: it never does. */
   readonly combineAfter: number;
@@ -48,10 +55,16 @@ export async function sendMessage(
   request: RequestOf<"sendMessage">,
   sender: Caller,
 ): Promise<Outcome<ReplyFields["sendMessage"]> | typeof answeredLater> {
-  const { chatId, clientMessageId, message, after, replyTo } = request;
-  const unfit = checkText(message);
+  const { chatId, clientMessageId, message, after, replyTo, attachments = [] } = request;
+  const unfit = checkText(message, attachments.length > 0) ?? checkAttachments(message, attachments);
   if (unfit) return unfit;
   const { userId, deviceId } = sender;
+  // Beside the reads of the log. A message that is found there needs it no more, however it ends.
+  const verified =
+    attachments.length === 0
+      ? nothingToVerify
+      : deps.verify({ chatId, userId, clientMessageId }, attachments);
+  verified.catch(() => {});
   const origin = deps.sendersOf(userId);
   const atFirst = firstLook(deps, chatId, userId);
   const admission = admit(deps, chatId, userId, atFirst, origin);
@@ -59,7 +72,10 @@ export async function sendMessage(
   let state: SharedState | undefined;
   const confirm = async (tip: Tip): Promise<Outcome<Placement>> => {
     state = await deps.states.at(chatId, tip.stateSeq, state ?? (await atFirst));
-    return (await refusal(deps, state, chatId, userId)) ?? success(placement(deps, state, tip));
+    const refused = await refusal(deps, state, chatId, userId);
+    if (refused) return refused;
+    const carried = await verified;
+    return carried.ok ? success(placement(deps, state, tip, carried.value)) : carried;
   };
 
   const draft = {
@@ -81,7 +97,11 @@ export async function sendMessage(
   if (appended.value.kind === "contended") {
     await told;
     const lane = isSmall(deps, await atFirst) ? "both" : "streams";
-    return await afterLosing(deps, { ...draft, seen: appended.value.seen, lane }, request, sender);
+    const carried = await verified;
+    if (!carried.ok) return carried;
+    const { seen } = appended.value;
+    const waiting = { ...draft, seen, lane, ...carrying(carried.value) } as const;
+    return await afterLosing(deps, waiting, request, sender);
   }
   const { kind, entry } = appended.value;
   // An entry of an earlier attempt was told then, or is the safety net's: whoever has acknowledged it hears no more.
@@ -97,10 +117,32 @@ export async function sendMessage(
 const isSmall = ({ directLaneMembers }: SendDependencies, state: SharedState | undefined): boolean =>
   state !== undefined && state.members.size <= directLaneMembers;
 
-const placement = (deps: SendDependencies, state: SharedState | undefined, tip: Tip): Placement => ({
+const nothingToVerify = Promise.resolve(success<readonly Attachment[]>([]));
+
+const carrying = (attachments: readonly Attachment[]) =>
+  attachments.length === 0 ? {} : { attachments: [...attachments] };
+
+/** [MED2] [DLV3] What a message carries fits the page that holds it, and the frame. */
+function checkAttachments(message: string, attachments: readonly SentAttachment[]): Failure | undefined {
+  if (attachments.length === 0) return undefined;
+  const bytes = Buffer.byteLength(JSON.stringify({ message, attachments }), "utf8");
+  if (bytes <= limits.attachmentsJsonBytes) return undefined;
+  return failure(
+    "too_large",
+    `attachments: are, with the text, ${bytes} bytes of JSON; at most ${limits.attachmentsJsonBytes} fit`,
+  );
+}
+
+const placement = (
+  deps: SendDependencies,
+  state: SharedState | undefined,
+  tip: Tip,
+  attachments: readonly Attachment[],
+): Placement => ({
   lane: isSmall(deps, state) ? "direct" : "streams",
   stateSeq: tip.stateSeq ?? state?.stateSeq ?? 0,
   ...(state?.disappearAfterMs !== undefined && { keptMs: state.disappearAfterMs }),
+  ...carrying(attachments),
 });
 
 /** [SND1] What a sender is answered. */
@@ -178,7 +220,10 @@ function slotsFor({ combineAfter, hotChats, now }: SendDependencies, chatId: str
 /** [SND3] A chat in which sends lose their slots is hot: its messages are put into the log together. */
 async function afterLosing(
   deps: SendDependencies,
-  draft: Pick<WaitingDraft, "chatId" | "clientMessageId" | "text" | "seen" | "lane" | "replyTo">,
+  draft: Pick<
+    WaitingDraft,
+    "chatId" | "clientMessageId" | "text" | "seen" | "lane" | "replyTo" | "attachments"
+  >,
   { requestId }: RequestOf<"sendMessage">,
   sender: Caller,
 ): Promise<Failure | typeof answeredLater> {

@@ -1,4 +1,5 @@
 import * as z from "zod/mini";
+import { carriedAttachment } from "../../protocol/attachments.ts";
 
 /**
  * A message that waits in its chat's queue for the combined append, with where its sender is to be answered.
@@ -11,6 +12,8 @@ export const waitingDraft = z.object({
   deviceId: z.string(),
   text: z.string(),
   replyTo: z.optional(z.int()),
+  /** [MED2] Verified. At least one, where there are any. */
+  attachments: z.optional(z.array(carriedAttachment)),
   /** The message does not lie in the log from its floor up to here. */
   seen: z.int(),
   connectionId: z.string(),

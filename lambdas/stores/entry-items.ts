@@ -1,5 +1,7 @@
 /** Entries of a log as items of the Messages table, which is also the form in which its stream carries them. */
 import type { AttributeValue } from "@aws-sdk/client-dynamodb";
+import * as z from "zod/mini";
+import { carriedAttachment } from "../../protocol/attachments.ts";
 import type { ChatChange } from "../../protocol/frames.ts";
 import { slotKeptMs } from "../log/append.ts";
 import type { ChangeEntry, Entry, Lane, MessageEntry } from "../log/entry.ts";
@@ -44,7 +46,16 @@ const messageItem = (entry: MessageEntry): Item => ({
   clientMessageId: s(entry.clientMessageId),
   text: s(entry.text),
   ...(entry.replyTo === undefined ? {} : { replyTo: n(entry.replyTo) }),
+  ...(entry.attachments && { attachments: s(JSON.stringify(entry.attachments)) }),
 });
+
+/** One text attribute: smaller than maps, and a leaf, which is what a stream's filter can ask for. */
+const attachmentList = z.array(carriedAttachment);
+
+function attachmentsIn(item: Item): Pick<MessageEntry, "attachments"> {
+  const json = optionalText(item, "attachments");
+  return json === undefined ? {} : { attachments: attachmentList.parse(JSON.parse(json)) };
+}
 
 const changeItem = ({ change, participants }: ChangeEntry): Item => ({
   change: { M: Object.fromEntries(Object.entries(change).map(([name, value]) => [name, plain(value)])) },
@@ -91,6 +102,7 @@ export function toEntry(item: Item): Entry {
     clientMessageId: text(item, "clientMessageId"),
     text: text(item, "text"),
     ...(replyTo === undefined ? {} : { replyTo }),
+    ...attachmentsIn(item),
     ...doneTo(item),
   };
 }

@@ -1,0 +1,63 @@
+/** [MED3] Where a file can be downloaded, for who may see an entry of the chat that carries it. */
+import type { Attachment } from "../../protocol/attachments.ts";
+import { failure, type Failure, type Outcome, success } from "../../protocol/errors.ts";
+import { limits } from "../../protocol/limits.ts";
+import type { RequestOf } from "../../protocol/requests.ts";
+import { cleanVerdict, type MediaBucket, verdictTag } from "../aws/media-bucket.ts";
+import type { Entry } from "../log/entry.ts";
+import type { LogPosition } from "../stores/entry-items.ts";
+import { type CarrierDependencies, carried, seenIn } from "./carriers.ts";
+
+export interface DownloadDependencies extends CarrierDependencies {
+  /** Of one chat. */
+  readonly carriers: (attachmentId: string, chatId: string) => Promise<LogPosition[]>;
+  /** So many of the newest entries of a log, read strongly. */
+  readonly newest: (chatId: string, limit: number) => Promise<Entry[]>;
+  readonly bucket: Pick<MediaBucket, "presignGet" | "tags">;
+  /** [MED5] True where a file may be had only with a good verdict. */
+  readonly scan: boolean;
+}
+
+/** Entries that may not be known as carriers yet. */
+const newestEntries = 100;
+
+export async function getAttachmentUrl(
+  deps: DownloadDependencies,
+  { chatId, attachmentId }: RequestOf<"getAttachmentUrl">,
+  userId: string,
+): Promise<Outcome<{ url: string; expiresAt: number }>> {
+  const found = await seen(deps, chatId, attachmentId, userId);
+  if (!found) return failure("not_found", "attachmentId: no such attachment");
+  const held = deps.scan ? await heldBack(deps, attachmentId) : undefined;
+  if (held) return held;
+  const expiresAt = deps.now() + limits.presignedUrlMs;
+  const { contentType, name = attachmentId } = found;
+  return success({ url: await deps.bucket.presignGet(attachmentId, contentType, name), expiresAt });
+}
+
+async function seen(
+  deps: DownloadDependencies,
+  chatId: string,
+  attachmentId: string,
+  userId: string,
+): Promise<Attachment | undefined> {
+  const known = await deps.carriers(attachmentId, chatId);
+  const found = await seenIn(deps, userId, attachmentId, known);
+  if (found) return found;
+  // Only a member has the log looked through.
+  if (!(await deps.memberships([chatId], userId)).has(chatId)) return undefined;
+  const fresh = (await deps.newest(chatId, newestEntries)).filter((entry) => carried(entry, attachmentId));
+  return await seenIn(deps, userId, attachmentId, fresh);
+}
+
+/** [MED5] A file without a verdict comes later, one with a bad verdict never. */
+async function heldBack(
+  { bucket }: DownloadDependencies,
+  attachmentId: string,
+): Promise<Failure | undefined> {
+  const verdict = (await bucket.tags(attachmentId))?.get(verdictTag);
+  if (verdict === cleanVerdict) return undefined;
+  if (verdict === undefined)
+    return failure("unavailable", "attachmentId: is being scanned; ask again", 2_000);
+  return failure("forbidden", "attachmentId: was found harmful, or could not be scanned");
+}

@@ -1,0 +1,102 @@
+/**
+ * [MED2] What a message may carry: what its sender has uploaded for this chat, and what lies in an entry that the
+ * sender may see. The file is held first and looked for then: so whoever deletes it because its last entry is gone
+ * either sees the hold, or has made it unfindable before.
+ */
+import {
+  type Attachment,
+  type AttachmentKind,
+  fitsKind,
+  type SentAttachment,
+} from "../../protocol/attachments.ts";
+import { failure, type Outcome, success } from "../../protocol/errors.ts";
+import { limits } from "../../protocol/limits.ts";
+import type { StoredFile } from "../aws/object-head.ts";
+import type { MessageName, Upload } from "../stores/attachments.ts";
+import type { LogPosition } from "../stores/entry-items.ts";
+import { type CarrierDependencies, seenIn } from "./carriers.ts";
+
+export interface VerifyDependencies extends CarrierDependencies {
+  readonly hold: (attachmentId: string, message: MessageName, until: number) => Promise<void>;
+  /** Read strongly. */
+  readonly upload: (attachmentId: string) => Promise<Upload | undefined>;
+  readonly carriers: (attachmentId: string) => Promise<LogPosition[]>;
+  /** What lies in the bucket. */
+  readonly file: (attachmentId: string) => Promise<StoredFile | undefined>;
+}
+
+/** Milliseconds for which a file is held for a message: by then the log's stream has told of it, if it was stored. */
+const holdMs = 6 * 3_600_000;
+
+/** The attachments as the entry is to carry them; or what is wrong with the first that may not be sent. */
+export async function verify(
+  deps: VerifyDependencies,
+  message: MessageName,
+  attachments: readonly SentAttachment[],
+): Promise<Outcome<readonly Attachment[]>> {
+  const outcomes = await Promise.all(
+    attachments.map(async (attachment, at) => await verifyOne(deps, message, attachment, at)),
+  );
+  const carriedOnes: Attachment[] = [];
+  for (const outcome of outcomes) {
+    if (!outcome.ok) return outcome;
+    carriedOnes.push(outcome.value);
+  }
+  return success(carriedOnes);
+}
+
+async function verifyOne(
+  deps: VerifyDependencies,
+  message: MessageName,
+  { from, ...told }: SentAttachment,
+  at: number,
+): Promise<Outcome<Attachment>> {
+  const { attachmentId, kind } = told;
+  const holding = deps.hold(attachmentId, message, deps.now() + holdMs);
+  const found = from
+    ? await forwarded(deps, message.userId, attachmentId, [from], holding)
+    : await uploaded(deps, message, attachmentId, holding);
+  if (found === "not uploaded")
+    return failure("not_found", `attachments[${at}].attachmentId: has not been uploaded`);
+  if (!found) return failure("not_found", `attachments[${at}].attachmentId: no such attachment`);
+  const { contentType, size, sha256 } = found;
+  if (!fitsKind(kind, contentType)) return failure("bad_request", misfit(at, kind, contentType));
+  return success({ ...told, contentType, size, sha256 });
+}
+
+const misfit = (at: number, kind: AttachmentKind, contentType: string): string =>
+  `attachments[${at}].kind: a file of type ${contentType} cannot be sent as ${kind}`;
+
+type File = Pick<Attachment, "contentType" | "size" | "sha256">;
+
+async function uploaded(
+  deps: VerifyDependencies,
+  { chatId, userId }: MessageName,
+  attachmentId: string,
+  holding: Promise<void>,
+): Promise<File | "not uploaded" | undefined> {
+  const [upload, file] = await Promise.all([
+    holding.then(async () => await deps.upload(attachmentId)),
+    deps.file(attachmentId),
+  ]);
+  const isOwn = upload?.ownerId === userId && upload.chatId === chatId;
+  if (!isOwn || deps.now() - upload.createdAt >= limits.sendableMs)
+    return await forwarded(deps, userId, attachmentId, await deps.carriers(attachmentId), holding);
+  if (!file) return "not uploaded";
+  const isIt =
+    file.size === upload.size && file.contentType === upload.contentType && file.checksum === upload.checksum;
+  // S3 has refused everything else, by what the upload's URL signed.
+  if (!isIt) throw new Error("the bucket holds another file than was announced");
+  return upload;
+}
+
+async function forwarded(
+  deps: VerifyDependencies,
+  userId: string,
+  attachmentId: string,
+  from: readonly LogPosition[],
+  holding: Promise<void>,
+): Promise<File | undefined> {
+  await holding;
+  return await seenIn(deps, userId, attachmentId, from);
+}

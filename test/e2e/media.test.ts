@@ -1,0 +1,261 @@
+import { randomBytes, randomUUID } from "node:crypto";
+import { expect, test, vi } from "vitest";
+import { type Client, connect, newUser, pair } from "./client.ts";
+import {
+  announced,
+  attachmentsOf,
+  download,
+  getTarget,
+  linkTo,
+  newImage,
+  put,
+  refusal,
+  refusalToSend,
+  sendImage,
+  sendWith,
+  sha256,
+  upload,
+} from "./media-support.ts";
+
+/** Until what was deleted is gone, by a link from before. */
+async function untilGone(url: string): Promise<void> {
+  await vi.waitUntil(async () => (await download(url)).status === 404, { timeout: 20_000, interval: 200 });
+}
+
+test("[MED1] [MED2] [MED3] an image is uploaded, sent, and downloaded by two devices byte for byte", async () => {
+  const { alice, bob, chatId } = await pair();
+  const tablet = await connect(bob.userId, { deviceId: "tablet" });
+  const file = newImage(300_000);
+  const attachmentId = await upload(alice, chatId, file);
+  const told = {
+    attachmentId,
+    kind: "image",
+    name: "Ærø, at dusk (1).jpg",
+    width: 4_000,
+    height: 3_000,
+    thumbnail: randomBytes(3_000).toString("base64"),
+    blurHash: "LEHV6nWB2yk8pyo0adR*.7kCMdnj",
+  };
+  const { seq } = await sendWith(alice, chatId, [told]);
+
+  for (const device of [bob, tablet]) {
+    await device.waitForSeqs(chatId, [seq]);
+    const [entry] = device.pushed(chatId);
+    expect(entry?.message).toBe("");
+    expect(attachmentsOf(entry)).toEqual([{ ...told, ...announced(file) }]);
+    const url = await linkTo(device, chatId, attachmentId);
+    const { status, headers, bytes } = await download(url);
+    expect([status, headers.get("content-type")]).toEqual([200, "image/jpeg"]);
+    expect(headers.get("content-disposition")).toBe(
+      "attachment; filename*=UTF-8''%C3%86r%C3%B8%2C%20at%20dusk%20%281%29.jpg",
+    );
+    expect(sha256(bytes)).toBe(sha256(file.bytes));
+  }
+  const history = await bob.ask("getHistory", { chatId });
+  expect(history["entries"]).toMatchObject([{ seq, attachments: [{ attachmentId }] }]);
+});
+
+test("[MED2] a voice note carries its length and its waveform, beside a text and a document", async () => {
+  const { alice, bob, chatId } = await pair();
+  const note = { bytes: randomBytes(9_000), contentType: "audio/ogg" };
+  const paper = { bytes: randomBytes(5_000), contentType: "application/pdf" };
+  const [noteId, paperId] = await Promise.all([upload(alice, chatId, note), upload(alice, chatId, paper)]);
+  const waveform = Array.from({ length: 64 }, (_, at) => at);
+  const attachments = [
+    { attachmentId: noteId, kind: "voice", durationMs: 3_200, waveform },
+    { attachmentId: paperId, kind: "document", name: "paper.pdf" },
+  ];
+  const { seq } = await sendWith(alice, chatId, attachments, "both of them");
+  await bob.waitForSeqs(chatId, [seq]);
+  expect(bob.pushed(chatId)).toMatchObject([{ message: "both of them", attachments }]);
+});
+
+test("[MED1] S3 itself refuses another size, another type, another content, and to write twice", async () => {
+  const { alice, chatId } = await pair();
+  const file = newImage();
+  const { upload: target } = await getTarget(alice, chatId, file);
+  expect(target.expiresAt - Date.now()).toBeLessThanOrEqual(15 * 60_000);
+  expect(await put(target, Buffer.concat([file.bytes, Buffer.from("x")]))).toBe(403);
+  expect(await put(target, file.bytes, { "content-type": "text/html" })).toBe(403);
+  expect(await put(target, randomBytes(file.bytes.length))).toBe(400);
+  const other = randomBytes(file.bytes.length);
+  const claimed = Buffer.from(sha256(other), "hex").toString("base64");
+  expect(await put(target, other, { "x-amz-checksum-sha256": claimed })).toBe(403);
+  expect(await put(target, file.bytes)).toBe(200);
+  expect(await put(target, file.bytes)).toBe(412);
+});
+
+test("[MED1] [MED4] a target is refused for what is too large, of an unknown type, or in another's chat", async () => {
+  const { alice, chatId } = await pair();
+  const fields = { chatId, ...announced(newImage()) };
+  const stranger = await connect(newUser("eve"));
+  const ask = async (client: Client, change: object) =>
+    await refusal(client, "getAttachmentTarget", { ...fields, ...change });
+  expect(await ask(alice, { size: 100 * 1024 * 1024 + 1 })).toMatchObject({ code: "too_large" });
+  expect(await ask(alice, { contentType: "text/html" })).toMatchObject({
+    code: "bad_request",
+    message: expect.stringMatching(/^contentType: /) as string,
+  });
+  expect(await ask(alice, { sha256: "A".repeat(64) })).toMatchObject({ code: "bad_request" });
+  expect(await ask(alice, { size: 17 * 1024 * 1024 })).toMatchObject({
+    code: "bad_request",
+    message: expect.stringMatching(/^partSha256s: /) as string,
+  });
+  expect(await ask(stranger, {})).toMatchObject({ code: "not_found" });
+});
+
+test("[MED2] only what one has uploaded for this chat, and what is there, can be sent, as what it is", async () => {
+  const { alice, bob, chatId } = await pair();
+  const named = (code: string, field = "attachmentId") => ({
+    code,
+    message: expect.stringMatching(`^attachments\\[0\\]\\.${field}: `) as string,
+  });
+  const never = { attachmentId: randomUUID(), kind: "image" };
+  expect(await refusalToSend(alice, chatId, never)).toMatchObject(named("not_found"));
+
+  const { attachmentId: announcedOnly } = await getTarget(alice, chatId, newImage());
+  const notThere = { attachmentId: announcedOnly, kind: "image" };
+  expect(await refusalToSend(alice, chatId, notThere)).toMatchObject(named("not_found"));
+
+  const attachmentId = await upload(alice, chatId, newImage());
+  const image = { attachmentId, kind: "image" };
+  expect(await refusalToSend(bob, chatId, image)).toMatchObject(named("not_found"));
+  expect(await refusalToSend(alice, chatId, { attachmentId, kind: "voice" })).toMatchObject(
+    named("bad_request", "kind"),
+  );
+  const carol = await connect(newUser("carol"));
+  const { chatId: other } = await alice.ask("createChat", { participants: [carol.userId] });
+  expect(await refusalToSend(alice, other as string, image)).toMatchObject(named("not_found"));
+  expect(await refusalToSend(alice, chatId, { ...image, waveform: [101] })).toMatchObject(
+    named("bad_request", "waveform\\[0\\]"),
+  );
+  expect(await refusalToSend(alice, chatId, { ...image, thumbnail: "x".repeat(4_100) })).toMatchObject(
+    named("bad_request", "thumbnail"),
+  );
+  // Nothing of it was stored, and the one that may be sent still can be.
+  const { seq } = await sendWith(alice, chatId, [image]);
+  expect(seq).toBe(1);
+});
+
+test("[MED2] [MED3] [CHT6] a removed member can upload and send no more, and has no link to what came later", async () => {
+  const alice = await connect(newUser("alice"));
+  const [bob, carol] = await Promise.all([connect(newUser("bob")), connect(newUser("carol"))]);
+  const { chatId: id } = await alice.ask("createChat", {
+    participants: [bob.userId, carol.userId],
+    name: "Trip",
+    clientChatId: randomUUID(),
+  });
+  const chatId = id as string;
+  const before = await sendImage(alice, chatId);
+  const mine = await upload(bob, chatId, newImage());
+  await linkTo(bob, chatId, before.attachmentId);
+  await alice.ask("modifyChatParticipants", { chatId, userId: bob.userId, operation: "REMOVE" });
+  const after = await sendImage(alice, chatId);
+
+  const fields = { chatId, ...announced(newImage()) };
+  expect(await refusal(bob, "getAttachmentTarget", fields)).toMatchObject({ code: "not_a_member" });
+  expect(await refusalToSend(bob, chatId, { attachmentId: mine, kind: "image" })).toMatchObject({
+    code: "not_a_member",
+  });
+  const { attachmentId } = after;
+  expect(await refusal(bob, "getAttachmentUrl", { chatId, attachmentId })).toMatchObject({
+    code: "not_found",
+  });
+  await linkTo(carol, chatId, attachmentId);
+  const stranger = await connect(newUser("eve"));
+  expect(await refusal(stranger, "getAttachmentUrl", { chatId, attachmentId })).toMatchObject({
+    code: "not_found",
+  });
+  // Nor can he take it along into a chat of his own.
+  const { chatId: own } = await bob.ask("createChat", { participants: [stranger.userId] });
+  const stolen = { attachmentId, kind: "image", from: { chatId, seq: after.seq } };
+  expect(await refusalToSend(bob, own as string, stolen)).toMatchObject({ code: "not_found" });
+});
+
+test("[MED2] [MED3] what lies in an entry that one may see can be forwarded without an upload", async () => {
+  const { alice, bob, chatId } = await pair();
+  const { attachmentId, seq, file } = await sendImage(alice, chatId);
+  await bob.waitForSeqs(chatId, [seq]);
+  const carol = await connect(newUser("carol"));
+  const { chatId: id } = await bob.ask("createChat", { participants: [carol.userId] });
+  const other = id as string;
+  const forwarded = await sendWith(bob, other, [{ attachmentId, kind: "image", from: { chatId, seq } }]);
+  await carol.waitForSeqs(other, [forwarded.seq]);
+  expect(sha256((await download(await linkTo(carol, other, attachmentId))).bytes)).toBe(sha256(file.bytes));
+  expect(await refusal(carol, "getAttachmentUrl", { chatId, attachmentId })).toMatchObject({
+    code: "not_found",
+  });
+  // Without a word on where it is from it is found too, a moment later.
+  await vi.waitUntil(
+    async () => {
+      const { status } = await carol.request("sendMessage", {
+        chatId: other,
+        clientMessageId: randomUUID(),
+        message: "once more",
+        attachments: [{ attachmentId, kind: "document" }],
+      });
+      return status === "SUCCESS";
+    },
+    { timeout: 15_000, interval: 200 },
+  );
+});
+
+test("[MED4] [EDT1] a file goes with the last message that carries it, and not before", async () => {
+  const { alice, bob, chatId } = await pair();
+  const { attachmentId, seq } = await sendImage(alice, chatId);
+  const again = await sendWith(alice, chatId, [{ attachmentId, kind: "image", from: { chatId, seq } }]);
+  await bob.waitForSeqs(chatId, [seq, again.seq]);
+  const url = await linkTo(bob, chatId, attachmentId);
+  await alice.ask("deleteMessage", { chatId, seq, for: "everyone" });
+  const listed = await bob.ask("getHistory", { chatId, limit: 100 });
+  expect(listed["entries"]).toMatchObject([
+    { seq, message: "", attachments: [] },
+    { seq: again.seq, attachments: [{ attachmentId }] },
+    { command: "chatUpdate" },
+  ]);
+  const fresh = await sendImage(alice, chatId);
+  await alice.ask("deleteMessage", { chatId, seq: fresh.seq, for: "everyone" });
+  // The second image, deleted later, is gone: so the first deletion has been seen to, and took nothing.
+  expect(await refusal(bob, "getAttachmentUrl", { chatId, attachmentId: fresh.attachmentId })).toMatchObject({
+    code: "not_found",
+  });
+  expect((await download(url)).status).toBe(200);
+  expect((await download(await linkTo(bob, chatId, attachmentId))).status).toBe(200);
+
+  await alice.ask("deleteMessage", { chatId, seq: again.seq, for: "everyone" });
+  expect(await refusal(bob, "getAttachmentUrl", { chatId, attachmentId })).toMatchObject({
+    code: "not_found",
+  });
+  await untilGone(url);
+});
+
+test("[SND4] [MED2] a repeated send is answered from the log, whatever has become of its file", async () => {
+  const { alice, bob, chatId } = await pair();
+  const attachmentId = await upload(alice, chatId, newImage());
+  const send = {
+    chatId,
+    clientMessageId: randomUUID(),
+    message: "",
+    attachments: [{ attachmentId, kind: "image" }],
+  };
+  const first = await alice.ask("sendMessage", send);
+  const url = await linkTo(bob, chatId, attachmentId);
+  await alice.ask("deleteMessage", { chatId, seq: first["seq"], for: "everyone" });
+  await untilGone(url);
+  const { requestId: _, ...repeated } = await alice.ask("sendMessage", send);
+  const { requestId: __, ...before } = first;
+  expect(repeated).toEqual(before);
+});
+
+test("[LST2] a message without text is previewed by the kind of its first attachment", async () => {
+  const { alice, bob, chatId } = await pair();
+  const previewOf = async () => {
+    const { chats } = await bob.ask("listChats");
+    return (chats as { lastMessage: { preview: string } | null }[])[0]?.lastMessage?.preview;
+  };
+  await sendImage(alice, chatId);
+  await expect.poll(previewOf, { timeout: 15_000 }).toBe("image");
+  const attachmentId = await upload(alice, chatId, { bytes: randomBytes(10), contentType: "video/mp4" });
+  await sendWith(alice, chatId, [{ attachmentId, kind: "video" }], "look!");
+  await expect.poll(previewOf, { timeout: 15_000 }).toBe("look!");
+});
