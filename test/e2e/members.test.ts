@@ -80,7 +80,6 @@ test("[CHT3] [CHT5] [CHT6] one who is added sees the group from that entry on: p
     .toMatchObject({
       unread: 1,
       readSeq: added - 1,
-      isMember: true,
       lastMessage: { seq: after.seq, preview: "hello Carol" },
     });
   expect(await carol.ask("markRead", { chatId, seq: after.seq })).toMatchObject({ unread: 0 });
