@@ -4,7 +4,7 @@ const image = z.object({
   createdAt: z.number(),
   lastSeenAt: z.number(),
   connectionId: z.optional(z.string()),
-  connectedAt: z.optional(z.number()),
+  onlineSince: z.optional(z.number()),
   entering: z.optional(z.boolean()),
 });
 

@@ -19,35 +19,31 @@ export const isOnline = (devices: readonly SeenDevice[]): boolean =>
  * Whether the watchers of a user are to be told after these changes of its devices, as the devices are now. Told too
  * often does no harm. That nothing is missed, whatever else has changed until now and whatever its records say:
  * - the last device to go is told, because nobody is online when its record is read;
- * - of the devices that have come since the user was offline, the one that connected first is told, because no
- *   other's connection is older, and a connection that is handed to an older one is told as well.
+ * - of the devices that have come since the user was offline, the one that is online for longest is told, because no
+ *   other has been for longer. (A connection that takes another's place changes nothing of that.)
  */
 export function isNews(changes: readonly DeviceChange[], devices: readonly SeenDevice[]): boolean {
   if (!isOnline(devices)) return changes.some((change) => kindOf(change) === "went");
-  return changes.some((change) => {
-    const kind = kindOf(change);
-    return kind === "handed back" || (kind === "came" && !devices.some((other) => isBefore(other, change)));
-  });
+  return changes.some(
+    (change) => kindOf(change) === "came" && !devices.some((other) => isBefore(other, change)),
+  );
 }
 
 /** Whether a change may be news at all, whatever the other devices are. */
 export const mayBeNews = (change: DeviceChange): boolean => kindOf(change) !== "nothing";
 
-function kindOf({ before, after }: DeviceChange): "came" | "went" | "handed back" | "nothing" {
-  const [was, is] = [connectedAt(before), connectedAt(after)];
-  if (is === undefined) return was === undefined ? "nothing" : "went";
-  if (was === undefined) return "came";
-  // Two handshakes overtook each other.
-  return is < was ? "handed back" : "nothing";
+function kindOf({ before, after }: DeviceChange): "came" | "went" | "nothing" {
+  const [was, is] = [isConnected(before), isConnected(after)];
+  return was === is ? "nothing" : is ? "came" : "went";
 }
 
-/** Whether another device has a connection that is older than the one of the change. */
-function isBefore({ connection, deviceId }: SeenDevice, { after, deviceId: own }: DeviceChange): boolean {
-  if (connection === undefined || deviceId === own) return false;
-  const at = connectedAt(after) ?? 0;
-  return connection.connectedAt < at || (connection.connectedAt === at && deviceId < own);
+/** Whether another device has been online for longer than the one that has come. */
+function isBefore({ connection, onlineSince, deviceId }: SeenDevice, change: DeviceChange): boolean {
+  if (connection === undefined || onlineSince === undefined || deviceId === change.deviceId) return false;
+  const since = change.after?.onlineSince ?? 0;
+  return onlineSince < since || (onlineSince === since && deviceId < change.deviceId);
 }
 
-/** When a device's connection began; undefined where it has none, or is not a device yet. */
-const connectedAt = (image: DeviceChange["after"]): number | undefined =>
-  image?.connectionId === undefined || image.entering === true ? undefined : (image.connectedAt ?? 0);
+/** A device that is entering is none yet. */
+const isConnected = (image: DeviceChange["after"]): boolean =>
+  image?.connectionId !== undefined && image.entering !== true;

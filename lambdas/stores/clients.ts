@@ -117,7 +117,8 @@ export class ClientsStore {
       TableName: this.#table,
       Key: deviceKey(seen),
       UpdateExpression:
-        "SET connectionId = :next, connectedAt = :at, tokenExpiresAt = :exp, lastSeenAt = :at, expiresAt = :end",
+        "SET connectionId = :next, connectedAt = :at, tokenExpiresAt = :exp, lastSeenAt = :at, expiresAt = :end, " +
+        "onlineSince = if_not_exists(onlineSince, :at)",
       ConditionExpression: condition,
       ExpressionAttributeValues: {
         ...values,
@@ -195,7 +196,7 @@ export class ClientsStore {
       TableName: this.#table,
       Key: deviceKey(device),
       UpdateExpression:
-        "SET lastSeenAt = :now, expiresAt = :end REMOVE connectionId, connectedAt, tokenExpiresAt",
+        "SET lastSeenAt = :now, expiresAt = :end REMOVE connectionId, connectedAt, tokenExpiresAt, onlineSince",
       ConditionExpression:
         "connectionId = :gone AND connectedAt <= :before AND attribute_not_exists(entering)",
       ExpressionAttributeValues: {

@@ -19,6 +19,8 @@ export interface Device extends DeviceKey {
 /** A device and when it last connected or disconnected, epoch milliseconds. */
 export interface SeenDevice extends Device {
   readonly lastSeenAt: number;
+  /** Since when it has been connected, one connection after the other, epoch milliseconds. */
+  readonly onlineSince?: number;
 }
 
 /**
@@ -34,7 +36,7 @@ export interface DeviceImage {
   readonly createdAt: number;
   readonly lastSeenAt: number;
   readonly connectionId?: string | undefined;
-  readonly connectedAt?: number | undefined;
+  readonly onlineSince?: number | undefined;
   readonly entering?: boolean | undefined;
 }
 
@@ -58,6 +60,7 @@ export const enteringItem = (device: DeviceKey, connection: Connection, expiresA
   connectionId: s(connection.connectionId),
   connectedAt: n(connection.connectedAt),
   tokenExpiresAt: n(connection.tokenExpiresAt),
+  onlineSince: n(connection.connectedAt),
   createdAt: n(connection.connectedAt),
   lastSeenAt: n(connection.connectedAt),
   entering: { BOOL: true },
@@ -67,6 +70,7 @@ export const enteringItem = (device: DeviceKey, connection: Connection, expiresA
 export function toRow(item: Item, nowMs: number): DeviceRow {
   const connectionId = optionalText(item, "connectionId");
   const createdAt = number(item, "createdAt");
+  const onlineSince = onlineSinceOf(item);
   const isForgotten = (optionalNumber(item, "expiresAt") ?? Infinity) * 1000 <= nowMs;
   return {
     userId: text(item, "userId"),
@@ -74,6 +78,7 @@ export function toRow(item: Item, nowMs: number): DeviceRow {
     createdAt,
     lastSeenAt: optionalNumber(item, "lastSeenAt") ?? createdAt,
     state: isForgotten ? "forgotten" : isEntering(item) ? "entering" : "known",
+    ...(onlineSince !== undefined && { onlineSince }),
     ...(connectionId !== undefined && {
       connection: {
         connectionId,
@@ -108,15 +113,19 @@ export function deviceChangeOf(
 
 function toImage(item: Item): DeviceImage {
   const connectionId = optionalText(item, "connectionId");
-  const connectedAt = optionalNumber(item, "connectedAt");
+  const onlineSince = onlineSinceOf(item);
   const createdAt = number(item, "createdAt");
   return {
     createdAt,
     lastSeenAt: optionalNumber(item, "lastSeenAt") ?? createdAt,
     ...(connectionId !== undefined && { connectionId }),
-    ...(connectedAt !== undefined && { connectedAt }),
+    ...(onlineSince !== undefined && { onlineSince }),
     ...(isEntering(item) && { entering: true }),
   };
 }
+
+/** An item from before this was kept has the time of its connection. */
+const onlineSinceOf = (item: Item): number | undefined =>
+  optionalNumber(item, "onlineSince") ?? optionalNumber(item, "connectedAt");
 
 const isEntering = (item: Item): boolean => item["entering"]?.BOOL === true;

@@ -169,19 +169,25 @@ test.each([
     const witness = await tidings.connect(newUser("witness"));
     await watch(alice, bob.userId);
     await watch(witness, bob.userId);
+    // Bob's coming may still be told.
+    await tidings.platform.idle();
+    const before = told(alice, bob.userId).length;
     const [from, to] = blocker === "bob" ? [bob, alice] : [alice, bob];
-    await tidings.platform.dynamo.call("PutItem", {
-      TableName: tidings.platform.outputs["ClientsTableName"] ?? "",
-      Item: { userId: { S: `${from.userId} blocks` }, deviceId: { S: to.userId }, blockedAt: { N: "1" } },
-    });
+    await from.ask("blockUser", { userId: to.userId });
     expect(await watch(alice, bob.userId)).toEqual([{ userId: bob.userId, online: false }]);
     await bob.close();
     await witness.waitFor(({ command, online }) => command === "presence" && online === false);
-    await tidings.connect(bob.userId);
+    const again = await tidings.connect(bob.userId);
     await witness.waitFor(({ command, online }) => command === "presence" && online === true);
     await tidings.platform.idle();
-    expect(told(alice, bob.userId)).toEqual([]);
+    expect(told(alice, bob.userId).slice(before)).toEqual([]);
     expect(await watch(alice, bob.userId)).toEqual([{ userId: bob.userId, online: false }]);
+
+    // Unblocked, what comes next is told again.
+    await (blocker === "bob" ? again : alice).ask("unblockUser", { userId: to.userId });
+    expect(await watch(alice, bob.userId)).toEqual([{ userId: bob.userId, online: true }]);
+    await again.close();
+    await alice.waitFor(({ command, online }) => command === "presence" && online === false);
   },
 );
 

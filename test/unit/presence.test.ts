@@ -45,7 +45,7 @@ function run(story: readonly Event[]): { told: boolean[]; truth: boolean } {
     });
   };
   const devices = (): SeenDevice[] =>
-    [...rows].flatMap(([device, { createdAt, lastSeenAt, connectionId, connectedAt, entering }]) =>
+    [...rows].flatMap(([device, { createdAt, lastSeenAt, connectionId, onlineSince, entering }]) =>
       entering
         ? []
         : [
@@ -54,8 +54,9 @@ function run(story: readonly Event[]): { told: boolean[]; truth: boolean } {
               deviceId: `d${device}`,
               createdAt,
               lastSeenAt,
+              ...(onlineSince !== undefined && { onlineSince }),
               ...(connectionId !== undefined && {
-                connection: { connectionId, connectedAt: connectedAt ?? 0, tokenExpiresAt: 0 },
+                connection: { connectionId, connectedAt: 0, tokenExpiresAt: 0 },
               }),
             },
           ],
@@ -72,7 +73,8 @@ function run(story: readonly Event[]): { told: boolean[]; truth: boolean } {
     }
     const { type, device } = event;
     const row = rows.get(device);
-    const now = { connectionId: `c${clock}`, connectedAt: clock + event.skew, lastSeenAt: clock };
+    const onlineSince = row?.onlineSince ?? clock + event.skew;
+    const now = { connectionId: `c${clock}`, onlineSince, lastSeenAt: clock };
     if (type === "connect" && row?.connectionId === undefined) {
       if (row) write(device, { ...row, ...now });
       else {
