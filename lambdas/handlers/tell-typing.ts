@@ -1,5 +1,6 @@
 /** Consumer of the typing queue: [PRS4] [DLV7]. Whatever fails is over: nothing is handed back to be tried again. */
 import middy from "@middy/core";
+import { limits } from "../../protocol/limits.ts";
 import { createCallbacks } from "../aws/callbacks.ts";
 import { createDynamoClient } from "../aws/clients.ts";
 import { queueHandler } from "../delivery/queue-handler.ts";
@@ -8,6 +9,7 @@ import { blocksBetween } from "../receipts/pairs.ts";
 import { BlocksStore } from "../stores/blocks.ts";
 import { ClientsStore } from "../stores/clients.ts";
 import { describe, log } from "../telemetry/log.ts";
+import { Recently } from "../typing/recently.ts";
 import { tellTyping, type TellTypingDependencies } from "../typing/tell-typing.ts";
 import { typingJob } from "../typing/typing-job.ts";
 
@@ -38,6 +40,7 @@ const blocks = new BlocksStore(dynamo, env.CLIENTS_TABLE);
 
 export const handler = middy(
   makeHandler({
+    recently: new Recently(limits.typingMs),
     devicesOf: async (userId) => await clients.devicesOf(userId),
     apart: async (pairs) => await blocksBetween(blocks, pairs, "eventual"),
     post: async (connectionId, frame) => {

@@ -2,7 +2,8 @@
  * [PRS4] "The user is typing." Passed on to the other members at most once in three seconds, and written to no
  * table. This environment's memory lets the first through; several environments may serve a user at once, so what
  * they let through meets in a FIFO queue, which takes one event of a user, a chat and a stretch of time and drops
- * the others (SQS deduplication).
+ * the others (SQS deduplication). What falls on both sides of a stretch's end, the queue's consumer drops, as far as
+ * it remembers.
  */
 import { createHash } from "node:crypto";
 import { failure, type Outcome, success } from "../../protocol/errors.ts";

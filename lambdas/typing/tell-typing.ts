@@ -2,9 +2,12 @@
 import type { TypingFrame } from "../../protocol/frames.ts";
 import { connectionsOf } from "../delivery/recipients.ts";
 import type { Device } from "../stores/clients.ts";
+import type { Recently } from "./recently.ts";
 import type { TypingJob } from "./typing-job.ts";
 
 export interface TellTypingDependencies {
+  /** What this environment has told: the queue's own stretches of time begin and end wherever the clock has them. */
+  readonly recently: Recently;
   readonly devicesOf: (userId: string) => Promise<Device[]>;
   /** [BLK1] Tells of each of these pairs whether a block stands between the two. */
   readonly apart: (
@@ -21,6 +24,7 @@ export const freshMs = 5_000;
 export async function tellTyping(deps: TellTypingDependencies, job: TypingJob): Promise<void> {
   const { chatId, userId, typing, to, at } = job;
   if (deps.now() - at > freshMs) return;
+  if (!deps.recently.isFirst(`${chatId} ${userId} ${typing}`, at)) return;
   const devices = await Promise.all(to.map(async (member) => await deps.devicesOf(member)));
   const connected = connectionsOf(devices.flat(), deps.now());
   if (connected.length === 0) return;

@@ -111,6 +111,7 @@ test("[PRS4] [BLK1] [DLV7] told to the connected devices of whom no block keeps 
   const posted: string[] = [];
   let asked = 0;
   const deps: TellTypingDependencies = {
+    recently: new Recently(limits.typingMs),
     devicesOf: async (userId) =>
       ["phone", "laptop"].map((deviceId) => ({
         userId,
@@ -133,8 +134,13 @@ test("[PRS4] [BLK1] [DLV7] told to the connected devices of whom no block keeps 
   };
   const job = { chatId, userId: "alice", typing: true, to: ["bob", "blocker", "away"] };
   await tellTyping(deps, { ...job, at: 10_000 - freshMs });
-  expect(posted.sort()).toEqual(["bob/laptop", "bob/phone"]);
+  expect(posted.toSorted((a, b) => (a < b ? -1 : 1))).toEqual(["bob/laptop", "bob/phone"]);
   expect(asked).toBe(2);
-  await tellTyping(deps, { ...job, at: 9_999 - freshMs });
+  await tellTyping(deps, { ...job, chatId: "g_other", at: 9_999 - freshMs });
   expect(posted).toHaveLength(2);
+  // Two that fell on both sides of the end of the queue's stretch, and one three seconds after the first.
+  await tellTyping(deps, { ...job, at: 10_000 - freshMs + 2_999 });
+  expect(posted).toHaveLength(2);
+  await tellTyping(deps, { ...job, at: 10_000 - freshMs + 3_000 });
+  expect(posted).toHaveLength(4);
 });
