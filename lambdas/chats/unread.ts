@@ -64,7 +64,7 @@ async function hiddenUnread(
   isCounted: boolean,
 ): Promise<number> {
   const { participantId, readSeq } = mine;
-  const hidden = await hiddenIn(chatId, participantId, readSeq + 1, lastSeq);
+  const hidden = await hiddenIn(chatId, participantId, readSeq + 1, mine.leftSeq ?? lastSeq);
   const found = await entries(hidden.filter((seq) => seesSeq(mine, seq)).map((seq) => ({ chatId, seq })));
   return found.filter((entry) => {
     if (entry.kind !== "message" || entry.userId === participantId) return false;
