@@ -24,3 +24,17 @@ test("[SND2] [SND3] [SND4] [DLV1] [DLV2] [DLV3] [DLV6] [LST2] many clients under
   for (const kind of ["dynamodb throttle", "dynamodb error after", "dynamodb delay", "stream failed"])
     expect([...kinds]).toContain(kind);
 });
+
+/** Of many sizes, with blocking, edits and reading beside what goes on in the groups. */
+const groupSeeds = [303, 311];
+
+test("[CHT3] [CHT5] [CHT6] [BLK1] [EDT1] [EDT2] [EDT3] [RCP1] groups whose members come, go and lead under every fault, pairs that block each other: everyone saw what it may see", async () => {
+  const assembly = await assemblyOf("bin/app.ts", ["bin", "lib", "lambdas", "protocol"]);
+  await using world = await startWorld(assembly, "deployed");
+  for (const seed of groupSeeds) {
+    expect(laneOf(seed)).toBe("deployed");
+    const report = await world.run(seed, { users: 2, steps: 3, groups: 1 });
+    const replay = `node test/fault/run.ts --seeds 1 --seed ${seed} --users 2 --steps 3 --groups 1`;
+    expect({ replay, violations: report.violations }).toEqual({ replay, violations: [] });
+  }
+});

@@ -2,6 +2,7 @@
  * `npm run fault -- --seeds N --minutes M`: many clients, every fault, and a checker at the end of each seed. Ends
  * with 1 when a seed failed, or when a planted bug was not found. Other options:
  * `--seed S` begins there instead of at 1; `--users N` and `--steps N` make a seed larger or smaller;
+ * `--races N` runs each race of harness/races.ts in so many rounds, and no seeds;
  * `--groups N`, 0 to 3, gives each seed so many groups instead of none or one, and with 0 no blocking and edits;
  * `--rate KIND=SHARE` (repeatable) overrides a rate of local/faults/seeded-plan.ts;
  * `--lane NAME` takes all seeds through one lane instead of each through its own (harness/world.ts);
@@ -16,6 +17,7 @@ import { parseArgs } from "node:util";
 import { noFaults, type FaultRates } from "../../local/faults/seeded-plan.ts";
 import { assemblyOf } from "../support/assembly.ts";
 import { plantedAssembly, plants } from "./harness/plants.ts";
+import { raceFaults, races, runRace } from "./harness/races.ts";
 import type { RunOptions } from "./harness/workload.ts";
 import {
   isLane,
@@ -35,6 +37,7 @@ const { values } = parseArgs({
     users: { type: "string" },
     steps: { type: "string" },
     groups: { type: "string" },
+    races: { type: "string" },
     rate: { type: "string", multiple: true, default: [] },
     plant: { type: "string" },
     assembly: { type: "string" },
@@ -105,47 +108,72 @@ const laneFor = (seed: number): LaneName => {
   return lane;
 };
 
-/** Those of one lane after each other, so that there are few systems to start; a planted bug is sought as it comes. */
-const order = Array.from({ length: seeds }, (_, at) => first + at).toSorted(
-  (a, b) => laneFor(a).localeCompare(laneFor(b)) || a - b,
-);
-
-const failed: number[] = [];
-const totals = new Map<string, number>();
-let ran = 0;
-let world: World | undefined;
-let lane: LaneName | undefined;
-for (const seed of order) {
-  if (performance.now() > deadline) break;
-  if (world === undefined || lane !== laneFor(seed)) {
-    await world?.[Symbol.asyncDispose]();
-    lane = laneFor(seed);
-    world = await start(lane);
+/** Each race in its rounds; answers whether all went well. */
+async function runRaces(): Promise<boolean> {
+  const lost: string[] = [];
+  for (const race of races.filter(({ name }) => plant?.race === undefined || name === plant.race)) {
+    // A system each: what a failed one left behind must not be taken for the next one's fault.
+    await using racing = await start(laneFor(first));
+    const rounds = wholeOf("races", values.races ?? "30");
+    const { violations, ways, ms } = await runRace(racing, race, { rounds, seed: first, rates: raceFaults });
+    const outcome = [...ways].map(([way, count]) => `${way} ${count}`).join(", ");
+    say(`${race.name} ${violations.length === 0 ? "ok" : "FAILED"}  ${(ms / 1000).toFixed(1)} s  ${outcome}`);
+    for (const { rule, evidence } of violations.slice(0, 8)) say(`  [${rule}] ${evidence.slice(0, 900)}`);
+    if (violations.length > 0) lost.push(race.name);
   }
-  const report = await world.run(seed, options);
-  ran += 1;
-  for (const [kind, count] of report.faults) totals.set(kind, (totals.get(kind) ?? 0) + count);
-  say(lineOf(report));
-  if (report.violations.length === 0) continue;
-  failed.push(seed);
-  if (values.log !== undefined) writeFileSync(values.log, report.story.join("\n"));
-  for (const { rule, evidence } of report.violations.slice(0, 8))
-    say(`  [${rule}] ${evidence.slice(0, 900)}`);
-  if (report.violations.length > 8) say(`  and ${report.violations.length - 8} more`);
-  say(`  replay: node test/fault/run.ts --seeds 1 --seed ${seed} ${again.join(" ")}`);
-  if (plant !== undefined) break;
-  // What it left behind must not be taken for the next one's fault.
-  await world[Symbol.asyncDispose]();
-  world = undefined;
+  return lost.length === 0;
 }
-await world?.[Symbol.asyncDispose]();
 
-say(`${ran} of ${seeds} seeds, ${failed.length} failed${failed.length > 0 ? `: ${failed.join(", ")}` : ""}`);
-say(
-  [...totals]
-    .toSorted(([a], [b]) => (a < b ? -1 : 1))
-    .map(([kind, count]) => `${kind} ${count}`)
-    .join(", "),
-);
-if (plant !== undefined) say(failed.length > 0 ? `${plant.name} was found` : `${plant.name} was NOT found`);
-process.exitCode = (plant === undefined) === (failed.length === 0) ? 0 : 1;
+/** Each seed; answers whether all went well. */
+async function runSeeds(): Promise<boolean> {
+  /** Those of one lane after each other, so that there are few systems to start; a planted bug is sought as it comes. */
+  const order = Array.from({ length: seeds }, (_, at) => first + at).toSorted(
+    (a, b) => laneFor(a).localeCompare(laneFor(b)) || a - b,
+  );
+
+  const failed: number[] = [];
+  const totals = new Map<string, number>();
+  let ran = 0;
+  let world: World | undefined;
+  let lane: LaneName | undefined;
+  for (const seed of order) {
+    if (performance.now() > deadline) break;
+    if (world === undefined || lane !== laneFor(seed)) {
+      await world?.[Symbol.asyncDispose]();
+      lane = laneFor(seed);
+      world = await start(lane);
+    }
+    const report = await world.run(seed, options);
+    ran += 1;
+    for (const [kind, count] of report.faults) totals.set(kind, (totals.get(kind) ?? 0) + count);
+    say(lineOf(report));
+    if (report.violations.length === 0) continue;
+    failed.push(seed);
+    if (values.log !== undefined) writeFileSync(values.log, report.story.join("\n"));
+    for (const { rule, evidence } of report.violations.slice(0, 8))
+      say(`  [${rule}] ${evidence.slice(0, 900)}`);
+    if (report.violations.length > 8) say(`  and ${report.violations.length - 8} more`);
+    say(`  replay: node test/fault/run.ts --seeds 1 --seed ${seed} ${again.join(" ")}`);
+    if (plant !== undefined) break;
+    // What it left behind must not be taken for the next one's fault.
+    await world[Symbol.asyncDispose]();
+    world = undefined;
+  }
+  await world?.[Symbol.asyncDispose]();
+
+  say(
+    `${ran} of ${seeds} seeds, ${failed.length} failed${failed.length > 0 ? `: ${failed.join(", ")}` : ""}`,
+  );
+  say(
+    [...totals]
+      .toSorted(([a], [b]) => (a < b ? -1 : 1))
+      .map(([kind, count]) => `${kind} ${count}`)
+      .join(", "),
+  );
+  return failed.length === 0;
+}
+
+const isRace = plant?.race !== undefined || values.races !== undefined;
+const wentWell = isRace ? await runRaces() : await runSeeds();
+if (plant !== undefined) say(`${plant.name} was ${wentWell ? "NOT " : ""}found`);
+process.exitCode = (plant === undefined) === wentWell ? 0 : 1;

@@ -60,11 +60,23 @@ export function* checkLists({ devices, sight, users }: Case): Generator<Violatio
   for (const { name, list } of devices) {
     if (list === undefined) continue;
     for (const row of list) yield* checkRow(name, row, sight, users);
-    const times = list.map(({ lastMessage }) => lastMessage?.sentAt ?? 0).filter((time) => time > 0);
+    // Where a chat that was left stands, or one with a blocked user, is not said.
+    const times = list
+      .filter(({ chatId }) => isWhole(chatId, userOf(name), sight))
+      .map(({ lastMessage }) => lastMessage?.sentAt ?? 0)
+      .filter((time) => time > 0);
     if (times.some((time, index) => index > 0 && time > (times[index - 1] ?? 0)))
       yield violation("LST1", `${name}'s list is not in the order of time:`, times);
   }
 }
+
+/** True where a user is in a chat and has never blocked the other. */
+const isWhole = (chatId: string, userId: string, sight: Sight): boolean => {
+  const chat = sight.chats.find((one) => one.chatId === chatId);
+  const other = chat?.users.find((one) => one !== userId) ?? "";
+  if (chat?.type === "direct") return sight.blocking(userId, other).blocked.length === 0;
+  return chat !== undefined && sight.replayed(chatId).members.has(userId);
+};
 
 function* checkRow(
   device: string,
@@ -90,7 +102,15 @@ function* checkRow(
     preview: (state?.message ?? "").slice(0, 100),
     sentAt: last.sentAt,
   };
-  const others = messages.filter((entry) => entry.userId !== userId && entry.seq > readSeq).length;
+  // [EDT1] What was deleted for everyone is unread no more.
+  const deleted = new Set(
+    [...wire.seen.values()].flatMap((entry) =>
+      entry.command === "chatUpdate" && entry.change.type === "messageDeleted" ? [entry.change.target] : [],
+    ),
+  );
+  const others = messages.filter(
+    ({ userId: by, seq }) => by !== userId && seq > readSeq && !deleted.has(seq),
+  ).length;
   const { blocked } = sight.blocking(userId, chat.users.find((one) => one !== userId) ?? "");
   const isBlocker = chat.type === "direct" && blocked.length > 0;
   const isLast = isBlocker || lastSeq === (entries.at(-1)?.seq ?? 0);

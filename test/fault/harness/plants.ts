@@ -13,6 +13,8 @@ export interface Plant {
   readonly file: string;
   /** Text of the file, which must be there exactly once, and what takes its place. */
   readonly replace: readonly (readonly [string, string])[];
+  /** What finds it: the race of this name. @default - the seeds */
+  readonly race?: string;
 }
 
 export const plants: readonly Plant[] = [
@@ -38,6 +40,60 @@ export const plants: readonly Plant[] = [
     bug: "what the direct lane could not push is left to lie until its device asks",
     file: "lambdas/delivery/safety-net.ts",
     replace: [["  if (jobs.length > 0) await deps.sendJobs(jobs);\n", "  void jobs;\n"]],
+  },
+  {
+    name: "removed-still-told",
+    bug: "who has left is told of what is said in the group afterwards",
+    file: "lambdas/stores/shared-state.ts",
+    replace: [
+      [
+        "): boolean => isFor(state, userId, entry.seq) ||",
+        "): boolean => state.leavers.some((one) => one.userId === userId) || isFor(state, userId, entry.seq) ||",
+      ],
+    ],
+    race: "removal against send",
+  },
+  {
+    name: "removal-unchecked",
+    bug: "who was a member once may write",
+    file: "lambdas/log/writer.ts",
+    replace: [
+      ['return failure("not_a_member", "chatId: you are no longer in this chat");', "return undefined;"],
+    ],
+    race: "removal against send",
+  },
+  {
+    name: "sync-ignores-leaving",
+    bug: "sync looks at where a member began and not at where it ended",
+    file: "lambdas/inbox/sync.ts",
+    replace: [
+      [
+        "const sees = (seq: number) => seesSeq(mine, seq);",
+        "const sees = (seq: number) => seq >= mine.joinedSeq;",
+      ],
+    ],
+    race: "removal against send",
+  },
+  {
+    name: "joiner-sees-all",
+    bug: "who joins is given the group from its beginning",
+    file: "lambdas/chats/members.ts",
+    replace: [["            joinedSeq: from,\n", "            joinedSeq: 1,\n"]],
+    race: "join against send",
+  },
+  {
+    name: "no-successor",
+    bug: "the last admin may leave, and nobody follows",
+    file: "lambdas/chats/members.ts",
+    replace: [["if (hasAdmin || heir === undefined)", 'if (hasAdmin || heir !== "")']],
+    race: "all admins leaving at once",
+  },
+  {
+    name: "unblocking-shows-all",
+    bug: "who unblocks is shown what was kept from it",
+    file: "lambdas/blocking/block.ts",
+    replace: [["periods: begun(mine, lastSeq + 1),", "periods: begun(mine, mine.leftSeq + 1),"]],
+    race: "block against send",
   },
 ];
 

@@ -67,6 +67,7 @@ export const races: readonly Race[] = [
         async () =>
           await send(scene.deviceOf(b), chatId, round.text("from the removed"), round.random() < 0.5),
       );
+      await send(scene.deviceOf(c), chatId, round.text("after the removal"), true);
       return isDone(sent) ? "sent" : "refused";
     },
   },
@@ -171,6 +172,23 @@ export interface RaceReport extends Report {
   /** How often it came out which way. */
   readonly ways: ReadonlyMap<string, number>;
 }
+
+/** Faults of every kind, few enough that a round seldom waits for a client's patience. */
+export const raceFaults: Partial<FaultRates> = {
+  throttle: 0.02,
+  error: 0.01,
+  lostAnswer: 0.02,
+  delay: 0.25,
+  delayMs: 25,
+  kill: 0.002,
+  breakSocket: 0.01,
+  cut: 0.01,
+  batchDelay: 0.2,
+  batchDelayMs: 200,
+  batchShuffle: 0.3,
+  batchRepeat: 0.2,
+  batchFail: 0.05,
+};
 
 let runs = 0;
 /** Rounds of one race that go on at once, each with users of its own. */
