@@ -2,38 +2,22 @@
  * The bucket of attachments. Clients speak to it themselves, by requests that are signed here: each binds the key,
  * the size, the type and the checksum, so that S3 refuses any other bytes.
  */
-import {
-  CompleteMultipartUploadCommand,
-  CreateMultipartUploadCommand,
-  DeleteObjectCommand,
-  DeleteObjectTaggingCommand,
-  GetObjectCommand,
-  GetObjectTaggingCommand,
-  HeadObjectCommand,
-  ListPartsCommand,
-  NoSuchUpload,
-  NotFound,
-  PutObjectCommand,
-  PutObjectTaggingCommand,
-  S3Client,
-  S3ServiceException,
-  UploadPartCommand,
-} from "@aws-sdk/client-s3";
-import { getSignedUrl } from "@aws-sdk/s3-request-presigner";
 import type { PresignedRequest } from "../../protocol/frames.ts";
 import { limits } from "../../protocol/limits.ts";
 import { objectKey } from "../media/object-key.ts";
-import { settings } from "./clients.ts";
+import { ObjectRequests } from "./object-requests.ts";
+import { encoded, sha256 } from "./s3-signature.ts";
 
-/** What an object is marked with until an entry carries it; a lifecycle rule deletes what is marked so after a day. */
-export const unsentTag = { Key: "unsent", Value: "true" } as const;
+/** What an object is marked with until a message carries it; a lifecycle rule deletes what is marked so after a day. */
+export const unsentTag = { name: "unsent", value: "true" } as const;
 
-/** The tag in which GuardDuty Malware Protection for S3 writes its verdict, and the one with which an object may be had. */
+/** The tag in which GuardDuty Malware Protection for S3 writes its verdict, and the one with which a file may be had. */
 export const verdictTag = "GuardDutyMalwareScanStatus";
 export const cleanVerdict = "NO_THREATS_FOUND";
 
 /** A file, or a part of one, as it is going to be uploaded. */
 export interface Piece {
+  /** Bytes. */
   readonly size: number;
   /** SHA-256, base64. */
   readonly checksum: string;
@@ -45,185 +29,189 @@ export interface UploadedPart {
   readonly checksum: string;
 }
 
-const expiresIn = limits.presignedUrlMs / 1000;
+export interface StoredFile {
+  /** Bytes. */
+  readonly size: number;
+  readonly contentType: string;
+  /** SHA-256 in base64; of a file uploaded in parts that of the parts' checksums, `-` and their number. */
+  readonly checksum: string;
+}
 
 export class MediaBucket {
-  readonly #client: S3Client;
-  readonly #bucket: string;
+  readonly #requests: ObjectRequests;
 
   constructor(bucket: string) {
-    this.#bucket = bucket;
-    // Left to itself the SDK adds a checksum of its own to what it signs, of a body that it does not have.
-    this.#client = new S3Client({ ...settings, requestChecksumCalculation: "WHEN_REQUIRED" });
+    this.#requests = new ObjectRequests(bucket);
   }
 
   /** An upload by one request, once: an object that is there is not written again. */
-  async presignPut(
-    attachmentId: string,
-    contentType: string,
-    { size, checksum }: Piece,
-  ): Promise<PresignedRequest> {
-    const headers = {
-      "content-length": String(size),
-      "content-type": contentType,
-      "if-none-match": "*",
-      "x-amz-checksum-sha256": checksum,
-      "x-amz-tagging": `${unsentTag.Key}=${unsentTag.Value}`,
-    };
-    const command = new PutObjectCommand({
-      ...this.#object(attachmentId),
-      ContentLength: size,
-      ContentType: contentType,
-      IfNoneMatch: "*",
-      ChecksumSHA256: checksum,
-      Tagging: headers["x-amz-tagging"],
-    });
-    const url = await getSignedUrl(this.#client, command, signing(headers));
-    return { method: "PUT", url, headers };
+  presignPut(attachmentId: string, contentType: string, { size, checksum }: Piece): PresignedRequest {
+    return this.#presignUpload(
+      attachmentId,
+      {},
+      {
+        "content-length": String(size),
+        "content-type": contentType,
+        "if-none-match": "*",
+        "x-amz-checksum-sha256": checksum,
+        "x-amz-tagging": unsent,
+      },
+    );
   }
 
   /** Begins an upload in parts; answers with its id. */
   async beginParts(attachmentId: string, contentType: string): Promise<string> {
-    const { UploadId } = await this.#client.send(
-      new CreateMultipartUploadCommand({
-        ...this.#object(attachmentId),
-        ContentType: contentType,
-        ChecksumAlgorithm: "SHA256",
-        Tagging: `${unsentTag.Key}=${unsentTag.Value}`,
-      }),
-    );
-    if (UploadId === undefined) throw new Error("S3 began an upload without an id");
-    return UploadId;
+    const { text } = await this.#requests.send(objectKey(attachmentId), {
+      method: "POST",
+      query: { uploads: "" },
+      headers: {
+        "content-type": contentType,
+        "x-amz-checksum-algorithm": "SHA256",
+        "x-amz-tagging": unsent,
+      },
+    });
+    const uploadId = textIn(text, "UploadId");
+    if (uploadId === "") throw new Error("S3 began an upload without an id");
+    return uploadId;
   }
 
-  async presignPart(
+  presignPart(
     attachmentId: string,
     uploadId: string,
     partNumber: number,
     { size, checksum }: Piece,
-  ): Promise<PresignedRequest & { readonly partNumber: number }> {
-    const headers = { "content-length": String(size), "x-amz-checksum-sha256": checksum };
-    const command = new UploadPartCommand({
-      ...this.#object(attachmentId),
-      UploadId: uploadId,
-      PartNumber: partNumber,
-      ContentLength: size,
-      ChecksumSHA256: checksum,
-    });
-    const url = await getSignedUrl(this.#client, command, signing(headers));
-    return { partNumber, method: "PUT", url, headers };
+  ): PresignedRequest {
+    return this.#presignUpload(
+      attachmentId,
+      { partNumber: String(partNumber), uploadId },
+      { "content-length": String(size), "x-amz-checksum-sha256": checksum },
+    );
   }
 
   /** The parts that are there; undefined where the upload has ended. */
   async parts(attachmentId: string, uploadId: string): Promise<UploadedPart[] | undefined> {
-    const list = new ListPartsCommand({ ...this.#object(attachmentId), UploadId: uploadId });
-    const found = await unless(NoSuchUpload, this.#client.send(list));
-    return (
-      found?.Parts?.map(({ PartNumber = 0, ETag = "", ChecksumSHA256 = "" }) => ({
-        partNumber: PartNumber,
-        etag: ETag,
-        checksum: ChecksumSHA256,
-      })) ??
-      (found && [])
-    );
+    const request = { method: "GET", query: { uploadId } } as const;
+    const { status, text } = await this.#requests.send(objectKey(attachmentId), request);
+    if (status === 404) return undefined;
+    return elementsIn(text, "Part").map((part) => ({
+      partNumber: Number(textIn(part, "PartNumber")),
+      etag: textIn(part, "ETag"),
+      checksum: textIn(part, "ChecksumSHA256"),
+    }));
   }
 
-  /** Makes an object of all parts. False where the upload has ended before. */
+  /** Makes an object of these parts. False where the upload has ended before. */
   async endParts(
     attachmentId: string,
     uploadId: string,
     parts: readonly UploadedPart[],
     size: number,
   ): Promise<boolean> {
-    const complete = new CompleteMultipartUploadCommand({
-      ...this.#object(attachmentId),
-      UploadId: uploadId,
-      MpuObjectSize: size,
-      MultipartUpload: {
-        Parts: parts.map(({ partNumber, etag, checksum }) => ({
-          PartNumber: partNumber,
-          ETag: etag,
-          ChecksumSHA256: checksum,
-        })),
-      },
+    const listed = parts.map(
+      ({ partNumber, etag, checksum }) =>
+        `<Part><PartNumber>${partNumber}</PartNumber><ETag>${escaped(etag)}</ETag><ChecksumSHA256>${escaped(checksum)}</ChecksumSHA256></Part>`,
+    );
+    const { status } = await this.#requests.send(objectKey(attachmentId), {
+      method: "POST",
+      query: { uploadId },
+      headers: { "content-type": "application/xml", "x-amz-mp-object-size": String(size) },
+      body: `<CompleteMultipartUpload xmlns="${xmlns}">${listed.join("")}</CompleteMultipartUpload>`,
     });
-    return (await unless(NoSuchUpload, this.#client.send(complete))) !== undefined;
+    return status === 200;
   }
 
-  async isThere(attachmentId: string): Promise<boolean> {
-    const head = new HeadObjectCommand(this.#object(attachmentId));
-    return (await unless(NotFound, this.#client.send(head))) !== undefined;
+  /** What lies there; undefined: nothing. For that the role may list the bucket, otherwise S3 does not say. */
+  async file(attachmentId: string): Promise<StoredFile | undefined> {
+    const { status, headers } = await this.#requests.send(objectKey(attachmentId), {
+      method: "HEAD",
+      headers: { "x-amz-checksum-mode": "ENABLED" },
+    });
+    if (status === 404) return undefined;
+    return {
+      size: Number(headers.get("content-length")),
+      contentType: headers.get("content-type") ?? "",
+      checksum: headers.get("x-amz-checksum-sha256") ?? "",
+    };
   }
 
-  /** A download, under this name. */
-  async presignGet(attachmentId: string, contentType: string, name: string): Promise<string> {
-    const command = new GetObjectCommand({
-      ...this.#object(attachmentId),
-      ResponseContentType: contentType,
-      ResponseContentDisposition: disposition(name),
-    });
-    return await getSignedUrl(this.#client, command, signing({}));
+  /** A download, under this name; RFC 6266. It is not shown in the bucket's own origin, whatever it holds. */
+  presignGet(attachmentId: string, contentType: string, name: string): string {
+    const query = {
+      "response-content-type": contentType,
+      "response-content-disposition": `attachment; filename*=UTF-8''${encoded(name)}`,
+    };
+    return this.#requests.presign(objectKey(attachmentId), { method: "GET", query }, limits.presignedUrlMs);
   }
 
   /** The object's tags; undefined where there is none such. */
   async tags(attachmentId: string): Promise<ReadonlyMap<string, string> | undefined> {
-    const get = new GetObjectTaggingCommand(this.#object(attachmentId));
-    const found = await unlessGone(this.#client.send(get));
-    return found && new Map((found.TagSet ?? []).map(({ Key = "", Value = "" }) => [Key, Value]));
+    const request = { method: "GET", query: { tagging: "" } } as const;
+    const { status, text } = await this.#requests.send(objectKey(attachmentId), request);
+    if (status === 404) return undefined;
+    return new Map(elementsIn(text, "Tag").map((tag) => [textIn(tag, "Key"), textIn(tag, "Value")]));
   }
 
+  /** An object that is not there has no tags. */
   async setTags(attachmentId: string, tags: ReadonlyMap<string, string>): Promise<void> {
-    const TagSet = [...tags].map(([Key, Value]) => ({ Key, Value }));
-    const put = new PutObjectTaggingCommand({ ...this.#object(attachmentId), Tagging: { TagSet } });
-    await unlessGone(this.#client.send(put));
+    const set = [...tags].map(
+      ([name, value]) => `<Tag><Key>${escaped(name)}</Key><Value>${escaped(value)}</Value></Tag>`,
+    );
+    const body = `<Tagging xmlns="${xmlns}"><TagSet>${set.join("")}</TagSet></Tagging>`;
+    await this.#requests.send(objectKey(attachmentId), {
+      method: "PUT",
+      query: { tagging: "" },
+      headers: {
+        "content-type": "application/xml",
+        "x-amz-checksum-sha256": sha256(body).toString("base64"),
+        "x-amz-sdk-checksum-algorithm": "SHA256",
+      },
+      body,
+    });
   }
 
   /** Takes all tags off, which S3 does for nothing. */
   async clearTags(attachmentId: string): Promise<void> {
-    await unlessGone(this.#client.send(new DeleteObjectTaggingCommand(this.#object(attachmentId))));
+    await this.#requests.send(objectKey(attachmentId), { method: "DELETE", query: { tagging: "" } });
   }
 
   async remove(attachmentId: string): Promise<void> {
-    await this.#client.send(new DeleteObjectCommand(this.#object(attachmentId)));
+    await this.#requests.send(objectKey(attachmentId), { method: "DELETE" });
   }
 
-  #object(attachmentId: string) {
-    return { Bucket: this.#bucket, Key: objectKey(attachmentId) };
-  }
-}
-
-/** All these headers signed, and sent as headers: in the URL's query S3 would take no notice of them. */
-function signing(headers: Readonly<Record<string, string>>) {
-  const names = new Set(Object.keys(headers));
-  return { expiresIn, signableHeaders: new Set([...names, "host"]), unhoistableHeaders: names };
-}
-
-/** RFC 6266: never shown in the bucket's own origin, whatever it holds; a name of any script. */
-const disposition = (name: string): string =>
-  `attachment; filename*=UTF-8''${encodeURIComponent(name).replaceAll(
-    /['()*]/g,
-    (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
-  )}`;
-
-/** Undefined where the call fails with an error of this class. */
-async function unless<T>(
-  known: abstract new (...args: never[]) => Error,
-  call: Promise<T>,
-): Promise<T | undefined> {
-  try {
-    return await call;
-  } catch (error) {
-    if (error instanceof known) return undefined;
-    throw error;
+  #presignUpload(
+    attachmentId: string,
+    query: Readonly<Record<string, string>>,
+    headers: Readonly<Record<string, string>>,
+  ): PresignedRequest {
+    const request = { method: "PUT", query, headers } as const;
+    const url = this.#requests.presign(objectKey(attachmentId), request, limits.presignedUrlMs);
+    return { method: "PUT", url, headers };
   }
 }
 
-/** Undefined where there is no such object. */
-async function unlessGone<T>(call: Promise<T>): Promise<T | undefined> {
-  try {
-    return await call;
-  } catch (error) {
-    if (error instanceof S3ServiceException && error.name === "NoSuchKey") return undefined;
-    throw error;
-  }
-}
+const unsent = `${unsentTag.name}=${unsentTag.value}`;
+
+const xmlns = "http://s3.amazonaws.com/doc/2006-03-01/";
+
+/** S3's answers are small and flat: elements of one kind within one root, texts within those. */
+const elementsIn = (xml: string, name: string): string[] =>
+  [...xml.matchAll(new RegExp(`<${name}>(.*?)</${name}>`, "gs"))].map(([, inner = ""]) => inner);
+
+const textIn = (xml: string, name: string): string =>
+  (elementsIn(xml, name)[0] ?? "").replaceAll(
+    /&(quot|apos|lt|gt|amp|#34|#39);/g,
+    (_, entity: string) => characters[entity] ?? "",
+  );
+
+const characters: Readonly<Record<string, string>> = {
+  quot: '"',
+  apos: "'",
+  lt: "<",
+  gt: ">",
+  amp: "&",
+  "#34": '"',
+  "#39": "'",
+};
+
+const escaped = (text: string): string =>
+  text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll('"', "&quot;");

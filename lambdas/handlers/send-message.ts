@@ -4,7 +4,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import middy from "@middy/core";
 import { createCallbacks } from "../aws/callbacks.ts";
 import { createDynamoClient, createQueueClient } from "../aws/clients.ts";
-import { createObjectHead } from "../aws/object-head.ts";
+import { MediaBucket } from "../aws/media-bucket.ts";
 import { sendInOrder } from "../aws/queues.ts";
 import { commandHandler } from "../commands/command-handler.ts";
 import { tellAll } from "../delivery/direct-lane.ts";
@@ -13,7 +13,6 @@ import { HotChats } from "../log/hot-chats.ts";
 import { type SendDependencies, sendMessage } from "../log/send.ts";
 import { SendRate } from "../log/send-rate.ts";
 import { SharedStates } from "../log/shared-states.ts";
-import { objectKey } from "../media/object-key.ts";
 import { verify, type VerifyDependencies } from "../media/verify.ts";
 import { AttachmentsStore } from "../stores/attachments.ts";
 import { ChatsStore } from "../stores/chats.ts";
@@ -51,13 +50,13 @@ const participants = new ParticipantsStore(dynamo, env.PARTICIPANTS_TABLE);
 
 const messages = new MessagesStore(dynamo, env.MESSAGES_TABLE);
 const attachments = new AttachmentsStore(dynamo, env.ATTACHMENTS_TABLE);
-const headOf = createObjectHead(env.MEDIA_BUCKET);
+const bucket = new MediaBucket(env.MEDIA_BUCKET);
 
 const verifying: VerifyDependencies = {
   hold: async (...hold) => await attachments.hold(...hold),
   upload: async (attachmentId) => await attachments.upload(attachmentId),
   carriers: async (attachmentId) => await attachments.carriers(attachmentId),
-  file: async (attachmentId) => await headOf(objectKey(attachmentId)),
+  file: async (attachmentId) => await bucket.file(attachmentId),
   memberships: async (chatIds, userId) => await participants.getMany(chatIds, userId),
   entries: async (slots) => await messages.getMany(slots),
   now: Date.now,

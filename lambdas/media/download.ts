@@ -32,7 +32,7 @@ export async function getAttachmentUrl(
   if (held) return held;
   const expiresAt = deps.now() + limits.presignedUrlMs;
   const { contentType, name = attachmentId } = found;
-  return success({ url: await deps.bucket.presignGet(attachmentId, contentType, name), expiresAt });
+  return success({ url: deps.bucket.presignGet(attachmentId, contentType, name), expiresAt });
 }
 
 async function seen(

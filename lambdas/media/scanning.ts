@@ -13,6 +13,6 @@ export async function keep(
 ): Promise<void> {
   if (!scan) return await bucket.clearTags(attachmentId);
   const tags = await bucket.tags(attachmentId);
-  if (!tags?.has(verdictTag) || !tags.has(unsentTag.Key)) return;
-  await bucket.setTags(attachmentId, new Map([...tags].filter(([name]) => name !== unsentTag.Key)));
+  if (!tags?.has(verdictTag) || !tags.has(unsentTag.name)) return;
+  await bucket.setTags(attachmentId, new Map([...tags].filter(([name]) => name !== unsentTag.name)));
 }

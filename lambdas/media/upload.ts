@@ -11,7 +11,7 @@ import type { Upload } from "../stores/attachments.ts";
 export interface UploadDependencies extends WriterDependencies {
   readonly bucket: Pick<
     MediaBucket,
-    "presignPut" | "presignPart" | "beginParts" | "parts" | "endParts" | "isThere"
+    "presignPut" | "presignPart" | "beginParts" | "parts" | "endParts" | "file"
   >;
   readonly addUpload: (upload: Upload) => Promise<void>;
   readonly upload: (attachmentId: string) => Promise<Upload | undefined>;
@@ -42,7 +42,7 @@ export async function getAttachmentTarget(
     createdAt: deps.now(),
   };
   await deps.addUpload(upload);
-  return success(await target(deps, upload));
+  return success(target(deps, upload));
 }
 
 export async function resumeUpload(
@@ -53,11 +53,11 @@ export async function resumeUpload(
   const found = await ownUpload(deps, chatId, attachmentId, userId);
   if (!found.ok) return found;
   const { parts } = found.value;
-  if (!parts) return success(await target(deps, found.value));
+  if (!parts) return success(target(deps, found.value));
   const there = await deps.bucket.parts(attachmentId, parts.uploadId);
-  if (there === undefined && !(await deps.bucket.isThere(attachmentId))) return noUpload;
+  if (there === undefined && !(await deps.bucket.file(attachmentId))) return noUpload;
   const done = new Set((there ?? []).map(({ partNumber }) => partNumber));
-  return success(await target(deps, found.value, (number) => there !== undefined && !done.has(number)));
+  return success(target(deps, found.value, (number) => there !== undefined && !done.has(number)));
 }
 
 export async function completeUpload(
@@ -77,7 +77,7 @@ export async function completeUpload(
     if (await deps.bucket.endParts(attachmentId, parts.uploadId, there, size))
       return success({ attachmentId });
   }
-  if (await deps.bucket.isThere(attachmentId)) return success({ attachmentId });
+  if (await deps.bucket.file(attachmentId)) return success({ attachmentId });
   return parts ? noUpload : failure("conflict", "attachmentId: has not been uploaded");
 }
 
@@ -118,14 +118,14 @@ function unfit(size: number, partSha256s: readonly string[] | undefined): Failur
 }
 
 /** @param isWanted tells which parts are still to be uploaded */
-async function target(
+function target(
   { bucket, now }: UploadDependencies,
   { attachmentId, contentType, size, checksum, parts }: Upload,
   isWanted: (partNumber: number) => boolean = () => true,
-): Promise<UploadTarget> {
+): UploadTarget {
   const expiresAt = now() + limits.presignedUrlMs;
   if (!parts) {
-    const request = await bucket.presignPut(attachmentId, contentType, { size, checksum });
+    const request = bucket.presignPut(attachmentId, contentType, { size, checksum });
     return { attachmentId, upload: { ...request, expiresAt } };
   }
   const wanted = parts.checksums.flatMap((one, at): [number, Piece][] => {
@@ -133,11 +133,10 @@ async function target(
     const piece = { size: Math.min(limits.uploadPartBytes, size - from), checksum: one };
     return isWanted(at + 1) ? [[at + 1, piece]] : [];
   });
-  const requests = await Promise.all(
-    wanted.map(async ([partNumber, piece]) => {
-      return await bucket.presignPart(attachmentId, parts.uploadId, partNumber, piece);
-    }),
-  );
+  const requests = wanted.map(([partNumber, piece]) => ({
+    partNumber,
+    ...bucket.presignPart(attachmentId, parts.uploadId, partNumber, piece),
+  }));
   const partSize = limits.uploadPartBytes;
   return { attachmentId, upload: { parts: requests, partSize, expiresAt } };
 }

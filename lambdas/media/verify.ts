@@ -11,7 +11,7 @@ import {
 } from "../../protocol/attachments.ts";
 import { failure, type Outcome, success } from "../../protocol/errors.ts";
 import { limits } from "../../protocol/limits.ts";
-import type { StoredFile } from "../aws/object-head.ts";
+import type { StoredFile } from "../aws/media-bucket.ts";
 import type { MessageName, Upload } from "../stores/attachments.ts";
 import type { LogPosition } from "../stores/entry-items.ts";
 import { type CarrierDependencies, seenIn } from "./carriers.ts";

@@ -1,5 +1,7 @@
 /** Files as a client has them: bytes, uploaded and downloaded by what the server says and nothing else. */
 import { createHash, randomBytes, randomUUID } from "node:crypto";
+import { request as httpRequest } from "node:http";
+import { request as httpsRequest } from "node:https";
 import type { Client, EntryFrame, Frame } from "./client.ts";
 
 export interface Request {
@@ -60,6 +62,17 @@ export async function put(request: Request, bytes: Uint8Array, headers: object =
   });
   await answer.arrayBuffer();
   return answer.status;
+}
+
+/** Begins a presigned request and loses the connection halfway. */
+export async function breakOff({ url, method, headers }: Request, bytes: Uint8Array): Promise<void> {
+  const half = bytes.subarray(0, bytes.length / 2);
+  await new Promise<void>((resolve, reject) => {
+    const sending = (url.startsWith("https:") ? httpsRequest : httpRequest)(url, { method, headers });
+    sending.once("response", ({ statusCode }) => reject(new Error(`half was answered ${statusCode}`)));
+    sending.once("error", () => resolve());
+    sending.write(half, () => sending.destroy(new Error("the tunnel")));
+  });
 }
 
 /** Uploads a small file; its id. */

@@ -4,16 +4,19 @@ import { type Client, connect, newUser, pair } from "./client.ts";
 import {
   announced,
   attachmentsOf,
+  breakOff,
   download,
   getTarget,
   linkTo,
   newImage,
+  partsOf,
   put,
   refusal,
   refusalToSend,
   sendImage,
   sendWith,
   sha256,
+  type Target,
   upload,
 } from "./media-support.ts";
 
@@ -83,6 +86,58 @@ test("[MED1] S3 itself refuses another size, another type, another content, and 
   expect(await put(target, other, { "x-amz-checksum-sha256": claimed })).toBe(403);
   expect(await put(target, file.bytes)).toBe(200);
   expect(await put(target, file.bytes)).toBe(412);
+});
+
+test("[MED1] 60 MB are uploaded in parts; interrupted, the rest of them from another connection", async () => {
+  const { alice, bob, chatId } = await pair();
+  const file = { bytes: randomBytes(60_000_000), contentType: "video/mp4" };
+  const pieces = partsOf(file.bytes);
+  const target = await getTarget(alice, chatId, file, { partSha256s: pieces.map(sha256) });
+  const { attachmentId } = target;
+  const parts = target.upload.parts ?? [];
+  expect(parts.map(({ partNumber }) => partNumber)).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+  expect(target.upload.partSize).toBe(pieces[0]?.length);
+  const [one, two, three] = parts;
+  const piece = (number: number): Buffer => pieces[number - 1] ?? Buffer.alloc(0);
+  if (!one || !two || !three) throw new Error("fewer parts than there must be");
+  // Another part's bytes are refused, and so is one that breaks off.
+  expect(await put(one, piece(2))).toBe(400);
+  expect(await put(one, piece(1))).toBe(200);
+  await breakOff(two, piece(2));
+  expect(await put(three, piece(3))).toBe(200);
+  await alice.close();
+
+  const again = await connect(alice.userId, { deviceId: "laptop" });
+  const notYet = { chatId, attachmentId, kind: "video" };
+  expect(await refusalToSend(again, chatId, notYet)).toMatchObject({ code: "not_found" });
+  expect(await refusal(again, "completeUpload", { chatId, attachmentId })).toMatchObject({
+    code: "conflict",
+    message: expect.stringContaining("part 2 ") as string,
+  });
+  expect(await refusal(bob, "resumeUpload", { chatId, attachmentId })).toMatchObject({ code: "not_found" });
+  const rest = (await again.ask("resumeUpload", { chatId, attachmentId })) as unknown as Target;
+  const missing = rest.upload.parts ?? [];
+  expect(missing.map(({ partNumber }) => partNumber)).toEqual([2, 4, 5, 6, 7, 8]);
+  for (const part of missing) expect(await put(part, piece(part.partNumber))).toBe(200);
+  await again.ask("completeUpload", { chatId, attachmentId });
+  await again.ask("completeUpload", { chatId, attachmentId });
+  expect(await again.ask("resumeUpload", { chatId, attachmentId })).toMatchObject({ upload: { parts: [] } });
+
+  const { seq } = await sendWith(again, chatId, [{ attachmentId, kind: "video", durationMs: 61_000 }]);
+  await bob.waitForSeqs(chatId, [seq]);
+  const got = await download(await linkTo(bob, chatId, attachmentId));
+  expect([got.status, sha256(got.bytes)]).toEqual([200, sha256(file.bytes)]);
+});
+
+test("[MED1] an upload by one request is asked for again, and is complete when it is there", async () => {
+  const { alice, chatId } = await pair();
+  const file = newImage();
+  const { attachmentId } = await getTarget(alice, chatId, file);
+  const named = { chatId, attachmentId };
+  expect(await refusal(alice, "completeUpload", named)).toMatchObject({ code: "conflict" });
+  const { upload: target } = (await alice.ask("resumeUpload", named)) as unknown as Target;
+  expect(await put(target, file.bytes)).toBe(200);
+  await alice.ask("completeUpload", named);
 });
 
 test("[MED1] [MED4] a target is refused for what is too large, of an unknown type, or in another's chat", async () => {
@@ -213,12 +268,11 @@ test("[MED4] [EDT1] a file goes with the last message that carries it, and not b
     { seq: again.seq, attachments: [{ attachmentId }] },
     { command: "chatUpdate" },
   ]);
+  // Another image, deleted later, is gone: so the first deletion has been seen to, and took nothing.
   const fresh = await sendImage(alice, chatId);
+  const freshUrl = await linkTo(bob, chatId, fresh.attachmentId);
   await alice.ask("deleteMessage", { chatId, seq: fresh.seq, for: "everyone" });
-  // The second image, deleted later, is gone: so the first deletion has been seen to, and took nothing.
-  expect(await refusal(bob, "getAttachmentUrl", { chatId, attachmentId: fresh.attachmentId })).toMatchObject({
-    code: "not_found",
-  });
+  await untilGone(freshUrl);
   expect((await download(url)).status).toBe(200);
   expect((await download(await linkTo(bob, chatId, attachmentId))).status).toBe(200);
 
