@@ -3,7 +3,7 @@ import { failure, type Outcome, success } from "../../protocol/errors.ts";
 import type { EntryFrame, ReplyFields } from "../../protocol/frames.ts";
 import { limits } from "../../protocol/limits.ts";
 import type { RequestOf } from "../../protocol/requests.ts";
-import { editedTexts } from "../log/edited-texts.ts";
+import { editedTexts, settled } from "../log/edited-texts.ts";
 import { type Entry, isVisible, toFrame } from "../log/entry.ts";
 import { Page } from "../log/page.ts";
 import type { LogPosition } from "../stores/entry-items.ts";
@@ -51,7 +51,7 @@ export async function getHistory(
   // The log was read before: whoever was removed by then is known to be (a row and its entry are written as one).
   const mine = (await deps.membership(chatId, userId)) ?? member;
   const sees = (seq: number) => seesSeq(mine, seq);
-  const seen = found.entries.filter(({ seq }) => sees(seq));
+  const seen = settled(found.entries).filter(({ seq }) => sees(seq));
   const textAt = await editedTexts(
     deps.entries,
     seen.map((entry) => [entry, sees]),

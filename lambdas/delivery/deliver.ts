@@ -4,6 +4,7 @@
  * connection is forgotten; a device that failed otherwise is tried again by itself, without those that have the
  * entries.
  */
+import { settled } from "../log/edited-texts.ts";
 import { type Entry, isOwn, isVisible, toFrame, upTo } from "../log/entry.ts";
 import type { Consistency } from "../stores/attributes.ts";
 import type { DeviceKey } from "../stores/inbox.ts";
@@ -50,7 +51,7 @@ export async function deliver(
   const unsure = isNews ? to.filter(({ connectedAt }) => connectedAt > oldest - newsMs) : to;
   const consistency = isNews ? "eventual" : "strong";
   const cursorOf = unsure.length > 0 ? await deps.cursors(unsure, chatId, consistency) : () => 0;
-  const frames = entries
+  const frames = settled(entries)
     .filter((entry) => isVisible(entry, now))
     .toSorted((a, b) => a.seq - b.seq)
     // As it was stored: what has been done to it since is another entry, which not all of them may see.

@@ -10,7 +10,7 @@ import { limits } from "../../protocol/limits.ts";
 import type { RequestOf } from "../../protocol/requests.ts";
 import { decodeCursor, encodeCursor } from "../commands/cursor.ts";
 import { nextSeen, seesSeq } from "../chats/periods.ts";
-import { editedTexts } from "../log/edited-texts.ts";
+import { editedTexts, settled } from "../log/edited-texts.ts";
 import { type Entry, isOwn, isVisible, toFrame } from "../log/entry.ts";
 import { Page } from "../log/page.ts";
 import type { Chat } from "../stores/chat-items.ts";
@@ -179,7 +179,7 @@ async function fill(
     const hidden = new Set(
       mine.hides ? await deps.hiddenIn(chatId, next, read.entries.at(-1)?.seq ?? next) : [],
     );
-    const its = read.entries.filter(
+    const its = settled(read.entries).filter(
       (entry) =>
         sees(entry.seq) &&
         !hidden.has(entry.seq) &&

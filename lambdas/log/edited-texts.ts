@@ -3,7 +3,7 @@
  * message's own item, the others in the entries of their edits.
  */
 import type { LogPosition } from "../stores/entry-items.ts";
-import { editFor, type Entry, needsEdit, type Sees } from "./entry.ts";
+import { type ChangeEntry, editFor, type Entry, type MessageEntry, needsEdit, type Sees } from "./entry.ts";
 
 export type TextAt = (chatId: string) => (seq: number) => string;
 
@@ -26,4 +26,33 @@ export async function editedTexts(
   );
   // An edit whose entry has expired before its message did shows nothing.
   return (chatId) => (seq) => texts.get(`${chatId} ${seq}`) ?? "";
+}
+
+/**
+ * [EDT1] A read of several entries sees each at its own moment: it may see a deletion, and from a moment before it
+ * the message, or one of its edits. These lose their text here.
+ */
+export function settled(entries: readonly Entry[]): readonly Entry[] {
+  const deletions = new Map(
+    entries.flatMap((entry) =>
+      entry.kind === "change" && entry.change.type === "messageDeleted"
+        ? [[entry.change.target, entry] as const]
+        : [],
+    ),
+  );
+  if (deletions.size === 0) return entries;
+  return entries.map((entry) => {
+    if (entry.kind === "change") {
+      const { change } = entry;
+      const isGone = change.type === "messageEdited" && deletions.has(change.target);
+      return isGone ? { ...entry, change: { ...change, message: null } } : entry;
+    }
+    const deletion = entry.deleted ? undefined : deletions.get(entry.seq);
+    return deletion ? asDeleted(entry, deletion) : entry;
+  });
+}
+
+function asDeleted(message: MessageEntry, { seq, sentAt }: ChangeEntry): MessageEntry {
+  const { firstText: _, edits: __, attachments: ___, ...rest } = message;
+  return { ...rest, text: "", deleted: { seq, at: sentAt } };
 }
