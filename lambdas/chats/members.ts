@@ -31,16 +31,9 @@ export async function modifyChatParticipants(
       return failure("bad_request", "chatId: a direct chat has the two users that it has");
     if (!isLeaving && state.members.get(actor.userId)?.role !== "admin")
       return failure("forbidden", "operation: only an admin of the group may do this");
-    switch (operation) {
-      case "ADD":
-        return await adding(deps, end, target, actor.userId);
-      case "REMOVE":
-        return await removing(deps, end, target, isLeaving ? "left" : "removed");
-      case "PROMOTE":
-        return changingRole(end, target, "admin");
-      case "DEMOTE":
-        return changingRole(end, target, "member");
-    }
+    if (operation === "ADD") return await adding(deps, end, target, actor.userId);
+    if (operation === "REMOVE") return await removing(deps, end, target, isLeaving ? "left" : "removed");
+    return changingRole(end, target, operation === "PROMOTE" ? "admin" : "member");
   });
   // Who has left has left, however often it says so.
   const isGone = !outcome.ok && outcome.error.code === "not_a_member";

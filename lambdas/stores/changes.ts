@@ -216,6 +216,8 @@ export class ChangesStore {
             },
           },
         ];
+      default:
+        return impossible(effect);
     }
   }
 
@@ -273,6 +275,11 @@ function hiding(
     ...(isFirst ? [{ Update: flag }] : []),
   ];
 }
+
+/** The compiler sees that no effect comes here. */
+const impossible = (effect: never): never => {
+  throw new Error(`an effect that is none: ${JSON.stringify(effect)}`);
+};
 
 type EffectOf<K extends Effect["kind"]> = Extract<Effect, { kind: K }>;
 

@@ -24,13 +24,13 @@ const open: Queues[] = [];
 const mappings: Mapping[] = [];
 afterEach(async () => {
   await Promise.all(mappings.splice(0).map(async (mapping) => await mapping.stop()));
-  await Promise.all(open.splice(0).map(async (queues) => await queues.close()));
+  for (const queues of open.splice(0)) queues.close();
 });
 
 /** A FIFO queue as the template has it, with a function that works on it. Time passes for SQS only by `clock`. */
 async function setUp(work: Work, spec: { maximumConcurrency?: number } = {}, properties: JsonObject = {}) {
   const clock = { nowMs: Date.now() };
-  const queues = await createQueues({
+  const queues = createQueues({
     region: REGION,
     accountId: ACCOUNT,
     onLog: () => {},
