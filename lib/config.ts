@@ -83,6 +83,14 @@ export interface StageConfig {
   readonly allowedOrigins?: readonly string[];
 
   /**
+   * True where an attachment can be downloaded only when it has been scanned: [MED5]. The account's GuardDuty
+   * Malware Protection for S3, or another scanner that writes the same tag, must be set up for the bucket, prefix
+   * `attachments/`, with tagging; as long as it is not, nothing can be downloaded.
+   * @default false
+   */
+  readonly scanAttachments?: boolean;
+
+  /**
    * Days after which an attachment goes to S3's Standard-IA: half the price to keep, more to download, none below
    * 128 KB. A whole number of at least 30, S3's own limit.
    * @default - attachments stay in the class Standard
@@ -135,10 +143,18 @@ const stages: readonly StageConfig[] = [
   },
 ];
 
-/** What a deployment may set by context (`-c name=value`) without a stage of its own. */
-const settable = ["directLaneMembers", "combineAfter", "sendBurst", "sendsPerSec", "devicesPerUser"] as const;
+/** What a deployment may set by context (`-c name=value`) without a stage of its own: numbers, and what is true or false. */
+const settable = [
+  "directLaneMembers",
+  "combineAfter",
+  "sendBurst",
+  "sendsPerSec",
+  "devicesPerUser",
+  "mediaColdAfterDays",
+] as const;
+const settableFlags = ["scanAttachments"] as const;
 
-/** The stage with what the context sets. Throws with the name of a value that is no whole number of at least 0. */
+/** The stage with what the context sets. Throws with the name of a value that does not fit. */
 export function withContext(stage: StageConfig, valueOf: (name: string) => unknown): StageConfig {
   const set = settable.flatMap((name) => {
     const value = valueOf(name);
@@ -148,7 +164,16 @@ export function withContext(stage: StageConfig, valueOf: (name: string) => unkno
     if (!/^\d{1,9}$/.test(text)) throw new Error(`context ${name} must be a whole number, not ${text}`);
     return [[name, Number(text)]];
   });
-  return { ...stage, ...Object.fromEntries(set) };
+  const flags = settableFlags.flatMap((name) => {
+    const value = valueOf(name);
+    if (value === undefined) return [];
+    // True where cdk.json sets it, text where the command line does.
+    const text = typeof value === "string" ? value : JSON.stringify(value);
+    if (text !== "true" && text !== "false")
+      throw new Error(`context ${name} must be true or false, not ${text}`);
+    return [[name, text === "true"]];
+  });
+  return { ...stage, ...Object.fromEntries([...set, ...flags]) };
 }
 
 /** The stage that is synthesized when none is named. */

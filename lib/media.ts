@@ -1,10 +1,11 @@
-import { Duration } from "aws-cdk-lib";
+import { Duration, Stack } from "aws-cdk-lib";
 import { AttributeType } from "aws-cdk-lib/aws-dynamodb";
-import { Grant, type IGrantable } from "aws-cdk-lib/aws-iam";
+import { Grant, type IGrantable, PolicyStatement, ServicePrincipal } from "aws-cdk-lib/aws-iam";
 import {
   BlockPublicAccess,
   Bucket,
   BucketEncryption,
+  type CfnBucket,
   HttpMethods,
   type LifecycleRule,
   ObjectOwnership,
@@ -25,6 +26,7 @@ export interface MediaProps {
   readonly stage: StageConfig;
   readonly api: ChatWebSocketApi;
   readonly chatLog: ChatLog;
+  readonly clients: ChatTable;
   /** @default - alarms call nobody */
   readonly alarmTopic?: ITopic | undefined;
 }
@@ -71,6 +73,7 @@ export class Media extends Construct {
     });
     this.#commands(props);
     this.#settle(props, timeout);
+    if (stage.scanAttachments === true) this.#follow(props, timeout);
   }
 
   /** Lets a function see what a message is to carry. */
@@ -92,7 +95,7 @@ export class Media extends Construct {
         PARTICIPANTS_TABLE: chatLog.participants.tableName,
         ATTACHMENTS_TABLE: this.attachments.tableName,
         MEDIA_BUCKET: this.bucket.bucketName,
-        SCAN_ATTACHMENTS: "0",
+        SCAN_ATTACHMENTS: scanning(stage),
       },
     });
     grantTable(commands, chatLog.messages, "BatchGetItem", "Query");
@@ -101,6 +104,7 @@ export class Media extends Construct {
     grantTable(commands, this.attachments, "GetItem", "PutItem", "Query");
     // What its URLs allow, it must be allowed.
     this.#grantObjects(commands, "GetObject", "ListMultipartUploadParts", "PutObject", "PutObjectTagging");
+    if (stage.scanAttachments === true) this.#grantObjects(commands, "GetObjectTagging");
     this.#grantLooking(commands);
     for (const command of ["getAttachmentTarget", "resumeUpload", "completeUpload", "getAttachmentUrl"])
       api.addCommand(command, commands);
@@ -117,16 +121,68 @@ export class Media extends Construct {
         ATTACHMENTS_TABLE: this.attachments.tableName,
         MEDIA_BUCKET: this.bucket.bucketName,
         ATTACHMENT_JOBS_QUEUE_URL: this.jobs.queue.queueUrl,
-        SCAN_ATTACHMENTS: "0",
+        SCAN_ATTACHMENTS: scanning(stage),
       },
     });
     grantTable(settle, chatLog.messages, "BatchGetItem");
     grantTable(settle, this.attachments, "DeleteItem", "Query", "UpdateItem");
-    this.#grantObjects(settle, "DeleteObject", "DeleteObjectTagging");
+    this.#grantObjects(settle, "DeleteObject", ...keeping(stage));
     this.#grantLooking(settle);
     grantSend(settle, this.jobs.queue);
     this.jobs.workedOnBy(settle, { maxConcurrency: 20 });
     alarmOnErrors(settle, "Invocations for attachments failed; SQS repeats their jobs.", alarmTopic);
+  }
+
+  /** Verdicts of the scanner, which come as tags. */
+  #follow({ stage, api, clients, alarmTopic }: MediaProps, timeout: Duration): void {
+    const verdicts = new JobQueue(this, "Verdicts", {
+      jobTimeout: timeout,
+      alarmDescription:
+        "Verdicts on attachments that could not be followed. Clean attachments among them are deleted a day after their upload unless the jobs are sent again.",
+      alarmTopic,
+    });
+    const { queue } = verdicts;
+    queue.addToResourcePolicy(
+      new PolicyStatement({
+        principals: [new ServicePrincipal("s3.amazonaws.com")],
+        actions: ["sqs:SendMessage"],
+        resources: [queue.queueArn],
+        // The bucket's own ARN would refer in a circle: S3 makes no bucket that may not send to its queue yet.
+        conditions: { StringEquals: { "aws:SourceAccount": Stack.of(this).account } },
+      }),
+    );
+    const bucket = this.bucket.node.defaultChild as CfnBucket;
+    bucket.node.addDependency(queue.node.findChild("Policy"));
+    // By the CDK's own way it would be a custom resource, with a function of its own.
+    bucket.notificationConfiguration = {
+      queueConfigurations: [
+        {
+          event: "s3:ObjectTagging:Put",
+          queue: queue.queueArn,
+          filter: { s3Key: { rules: [{ name: "prefix", value: "attachments/" }] } },
+        },
+      ],
+    };
+
+    const follow = new ChatFunction(this, "Follow", {
+      stage,
+      handler: "scan-verdicts",
+      description: "Keeps what was found clean, and tells of what was not",
+      timeout,
+      environment: {
+        ATTACHMENTS_TABLE: this.attachments.tableName,
+        CLIENTS_TABLE: clients.tableName,
+        MEDIA_BUCKET: this.bucket.bucketName,
+        CALLBACK_URL: api.callbackUrl,
+      },
+    });
+    grantTable(follow, this.attachments, "GetItem", "Query");
+    grantTable(follow, clients, "Query");
+    this.#grantObjects(follow, ...keeping(stage));
+    this.#grantLooking(follow);
+    api.grantConnections(follow, "POST");
+    verdicts.workedOnBy(follow, { maxConcurrency: 20 });
+    alarmOnErrors(follow, "Invocations for verdicts failed; SQS repeats their jobs.", alarmTopic);
   }
 
   #grantObjects(grantee: IGrantable, ...actions: readonly string[]): void {
@@ -146,6 +202,12 @@ export class Media extends Construct {
     }).assertSuccess();
   }
 }
+
+const scanning = ({ scanAttachments = false }: StageConfig): string => (scanAttachments ? "1" : "0");
+
+/** What it takes to take the mark of what is unsent off. */
+const keeping = ({ scanAttachments = false }: StageConfig): readonly string[] =>
+  scanAttachments ? ["GetObjectTagging", "PutObjectTagging"] : ["DeleteObjectTagging"];
 
 /**
  * S3 counts days from an object's making, and does what is due at the next midnight UTC. What is sent is deleted by

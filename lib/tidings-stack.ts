@@ -39,7 +39,7 @@ export class TidingsStack extends Stack {
     const { clients } = new Connections(this, "Connections", { stage, api, ...this.#tokenParameters(stage) });
     const chatLog = new ChatLog(this, "ChatLog", { stage, clients });
     const { table: inbox } = new Inbox(this, "Inbox", { stage, api, chatLog, clients });
-    const media = new Media(this, "Media", { stage, api, chatLog, alarmTopic });
+    const media = new Media(this, "Media", { stage, api, chatLog, clients, alarmTopic });
     const { appends } = new Sending(this, "Sending", { stage, api, chatLog, clients, media, alarmTopic });
     const delivery = new Delivery(this, "Delivery", {
       stage,

@@ -66,7 +66,7 @@ export class ObjectRequests {
     const code = /<Error>.*?<Code>(.*?)<\/Code>/s.exec(text)?.[1] ?? "";
     if (status >= 500 || status === 429 || (status === 200 && code !== ""))
       return unreachable(`answered ${status} ${code}`, undefined);
-    if (told.has(status)) return { status, code, headers: answer.headers, text };
+    if (told.has(status) && code !== "NoSuchBucket") return { status, code, headers: answer.headers, text };
     return new Error(`S3 answered ${method} with ${status} ${code}`);
   }
 

@@ -1,12 +1,13 @@
 /** [MED3] Where a file can be downloaded, for who may see an entry of the chat that carries it. */
 import type { Attachment } from "../../protocol/attachments.ts";
-import { failure, type Failure, type Outcome, success } from "../../protocol/errors.ts";
+import { failure, type Outcome, success } from "../../protocol/errors.ts";
 import { limits } from "../../protocol/limits.ts";
 import type { RequestOf } from "../../protocol/requests.ts";
-import { cleanVerdict, type MediaBucket, verdictTag } from "../aws/media-bucket.ts";
+import type { MediaBucket } from "../aws/media-bucket.ts";
 import type { Entry } from "../log/entry.ts";
 import type { LogPosition } from "../stores/entry-items.ts";
 import { type CarrierDependencies, carried, seenIn } from "./carriers.ts";
+import { heldBack } from "./scanning.ts";
 
 export interface DownloadDependencies extends CarrierDependencies {
   /** Of one chat. */
@@ -28,7 +29,7 @@ export async function getAttachmentUrl(
 ): Promise<Outcome<{ url: string; expiresAt: number }>> {
   const found = await seen(deps, chatId, attachmentId, userId);
   if (!found) return failure("not_found", "attachmentId: no such attachment");
-  const held = deps.scan ? await heldBack(deps, attachmentId) : undefined;
+  const held = deps.scan ? heldBack(await deps.bucket.tags(attachmentId)) : undefined;
   if (held) return held;
   const expiresAt = deps.now() + limits.presignedUrlMs;
   const { contentType, name = attachmentId } = found;
@@ -48,16 +49,4 @@ async function seen(
   if (!(await deps.memberships([chatId], userId)).has(chatId)) return undefined;
   const fresh = (await deps.newest(chatId, newestEntries)).filter((entry) => carried(entry, attachmentId));
   return await seenIn(deps, userId, attachmentId, fresh);
-}
-
-/** [MED5] A file without a verdict comes later, one with a bad verdict never. */
-async function heldBack(
-  { bucket }: DownloadDependencies,
-  attachmentId: string,
-): Promise<Failure | undefined> {
-  const verdict = (await bucket.tags(attachmentId))?.get(verdictTag);
-  if (verdict === cleanVerdict) return undefined;
-  if (verdict === undefined)
-    return failure("unavailable", "attachmentId: is being scanned; ask again", 2_000);
-  return failure("forbidden", "attachmentId: was found harmful, or could not be scanned");
 }

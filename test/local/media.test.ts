@@ -1,0 +1,191 @@
+/** What becomes of attachments as time passes, and where they are scanned: the real template, its clock moved. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import {
+  GetObjectTaggingCommand,
+  HeadObjectCommand,
+  ListMultipartUploadsCommand,
+  PutObjectTaggingCommand,
+  S3Client,
+} from "@aws-sdk/client-s3";
+import { afterAll, expect, test, vi } from "vitest";
+import { synthesize } from "../../local/start/synthesize.ts";
+import {
+  announced,
+  download,
+  getTarget,
+  linkTo,
+  newImage,
+  partsOf,
+  put,
+  refusal,
+  refusalToSend,
+  sendImage,
+  sendWith,
+  sha256,
+  upload,
+} from "../e2e/media-support.ts";
+import { withoutAction } from "../support/platform.ts";
+import { startTidings, type Tidings } from "../support/tidings.ts";
+
+const hourMs = 3_600_000;
+const dayMs = 24 * hourMs;
+
+const folder = mkdtempSync(join(tmpdir(), "tidings-media-"));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+/** The bucket as its operator sees it. */
+function operatorOf({ platform }: Tidings) {
+  const { accessKeyId, secretAccessKey, sessionToken } = platform.operator;
+  const s3 = new S3Client({
+    endpoint: platform.endpoint,
+    region: "us-east-1",
+    credentials: { accessKeyId, secretAccessKey, sessionToken },
+  });
+  const Bucket = platform.outputs["MediaBucketName"] ?? "";
+  const object = (attachmentId: string) => ({ Bucket, Key: `attachments/${attachmentId}` });
+  return {
+    isThere: async (attachmentId: string) => {
+      try {
+        await s3.send(new HeadObjectCommand(object(attachmentId)));
+        return true;
+      } catch (error) {
+        if (error instanceof Error && error.name === "NotFound") return false;
+        throw error;
+      }
+    },
+    tags: async (attachmentId: string) => {
+      const { TagSet = [] } = await s3.send(new GetObjectTaggingCommand(object(attachmentId)));
+      return Object.fromEntries(TagSet.map(({ Key, Value }) => [Key, Value]));
+    },
+    /** What GuardDuty does when it has scanned an object: its tag beside the others. */
+    scan: async (attachmentId: string, verdict: string) => {
+      const { TagSet = [] } = await s3.send(new GetObjectTaggingCommand(object(attachmentId)));
+      const scanned = { Key: "GuardDutyMalwareScanStatus", Value: verdict };
+      await s3.send(
+        new PutObjectTaggingCommand({ ...object(attachmentId), Tagging: { TagSet: [...TagSet, scanned] } }),
+      );
+    },
+    uploads: async () => (await s3.send(new ListMultipartUploadsCommand({ Bucket }))).Uploads?.length ?? 0,
+  };
+}
+
+const clockOf = () => {
+  let aheadMs = 0;
+  return { now: () => Date.now() + aheadMs, move: (ms: number) => void (aheadMs += ms) };
+};
+
+test("[MED1] [MED3] a link for an upload and one for a download are of no use after a quarter of an hour", async () => {
+  const clock = clockOf();
+  await using tidings = await startTidings({ clock: clock.now });
+  const { alice, bob, chatId } = await tidings.pair();
+  const file = newImage();
+  const { upload: target } = await getTarget(alice, chatId, file);
+  const { attachmentId } = await sendImage(alice, chatId);
+  const url = await linkTo(bob, chatId, attachmentId);
+  clock.move(14.5 * 60_000);
+  expect((await download(url)).status).toBe(200);
+  clock.move(60_000);
+  expect((await download(url)).status).toBe(403);
+  expect(await put(target, file.bytes)).toBe(403);
+  expect(tidings.lines.filter((line) => JSON.stringify(line).includes("X-Amz-Signature"))).toEqual([]);
+});
+
+test("[MED4] what was never sent is gone after a day, in parts or whole; what was sent stays", async () => {
+  const clock = clockOf();
+  await using tidings = await startTidings({ clock: clock.now });
+  const operator = operatorOf(tidings);
+  const { alice, chatId } = await tidings.pair();
+  const unsent = await upload(alice, chatId, newImage());
+  const big = newImage(17 * 1024 * 1024);
+  await getTarget(alice, chatId, big, { partSha256s: partsOf(big.bytes).map(sha256) });
+  const { attachmentId: sent } = await sendImage(alice, chatId);
+  await vi.waitUntil(async () => Object.keys(await operator.tags(sent)).length === 0, { timeout: 15_000 });
+  expect(await operator.tags(unsent)).toEqual({ unsent: "true" });
+  expect(await operator.uploads()).toBe(1);
+
+  clock.move(dayMs - 1);
+  tidings.platform.objects.sweep();
+  expect(await operator.isThere(unsent)).toBe(true);
+  clock.move(dayMs + 1);
+  tidings.platform.objects.sweep();
+  expect([await operator.isThere(unsent), await operator.uploads()]).toEqual([false, 0]);
+  clock.move(365 * dayMs);
+  tidings.platform.objects.sweep();
+  expect(await operator.isThere(sent)).toBe(true);
+});
+
+test("[MED4] [EDT6] a disappearing message takes its file with it", async () => {
+  const clock = clockOf();
+  await using tidings = await startTidings({ clock: clock.now });
+  const operator = operatorOf(tidings);
+  const { alice, chatId } = await tidings.pair();
+  const stays = await sendImage(alice, chatId);
+  await alice.ask("updateChat", { chatId, disappearAfterMs: hourMs });
+  const goes = await sendImage(alice, chatId);
+  await vi.waitUntil(async () => Object.keys(await operator.tags(goes.attachmentId)).length === 0, {
+    timeout: 15_000,
+  });
+  clock.move(8 * dayMs);
+  await vi.waitUntil(async () => !(await operator.isThere(goes.attachmentId)), { timeout: 30_000 });
+  expect(await operator.isThere(stays.attachmentId)).toBe(true);
+});
+
+test("[MED5] where attachments are scanned, one is had when it is found clean, and never when it is not", async () => {
+  const assemblyDir = await synthesize({
+    projectDir: fileURLToPath(new URL("../..", import.meta.url)),
+    context: { scanAttachments: "true" },
+    outDir: join(folder, "scanning"),
+    signal: new AbortController().signal,
+  });
+  const clock = clockOf();
+  await using tidings = await startTidings({ assemblyDir, clock: clock.now });
+  const operator = operatorOf(tidings);
+  const { alice, bob, chatId } = await tidings.pair();
+  const laptop = await tidings.connect(alice.userId, "laptop");
+  const clean = await sendImage(alice, chatId);
+  const bad = await sendImage(alice, chatId);
+  // One whose verdict is there before it is sent.
+  const early = await upload(alice, chatId, newImage());
+  await operator.scan(early, "NO_THREATS_FOUND");
+  await sendWith(alice, chatId, [{ attachmentId: early, kind: "image" }]);
+  await linkTo(bob, chatId, early);
+
+  const request = { chatId, attachmentId: clean.attachmentId };
+  const held = await bob.request("getAttachmentUrl", request);
+  expect(held.error).toMatchObject({ code: "unavailable", retryAfterMs: 2_000 });
+  await tidings.platform.idle();
+  await operator.scan(clean.attachmentId, "NO_THREATS_FOUND");
+  const { bytes } = await download(await linkTo(bob, chatId, clean.attachmentId));
+  expect(sha256(bytes)).toBe(announced(clean.file).sha256);
+
+  await operator.scan(bad.attachmentId, "THREATS_FOUND");
+  const told = { command: "attachmentRejected", chatId, attachmentId: bad.attachmentId };
+  for (const device of [alice, laptop]) {
+    expect(await device.waitFor(({ command }) => command === "attachmentRejected")).toEqual(told);
+  }
+  expect(bob.frames.filter(({ command }) => command === "attachmentRejected")).toEqual([]);
+  const infected = { chatId, attachmentId: bad.attachmentId };
+  expect(await refusal(bob, "getAttachmentUrl", infected)).toMatchObject({ code: "forbidden" });
+
+  const verdict = { GuardDutyMalwareScanStatus: "NO_THREATS_FOUND" };
+  for (const attachmentId of [clean.attachmentId, early])
+    await expect.poll(async () => await operator.tags(attachmentId), { timeout: 15_000 }).toEqual(verdict);
+  clock.move(2 * dayMs);
+  tidings.platform.objects.sweep();
+  expect(await operator.isThere(clean.attachmentId)).toBe(true);
+  expect(await operator.isThere(early)).toBe(true);
+  expect(await operator.isThere(bad.attachmentId)).toBe(false);
+});
+
+test("[MED2] [SEC1] a function that may not look at the bucket sends no file, and texts as ever", async () => {
+  await using tidings = await startTidings({ mutateTemplate: withoutAction("s3:GetObject") });
+  const { alice, chatId } = await tidings.pair();
+  const attachmentId = await upload(alice, chatId, newImage());
+  expect(await refusalToSend(alice, chatId, { attachmentId, kind: "image" })).toMatchObject({
+    code: "internal",
+  });
+  expect((await alice.send(chatId, "text")).seq).toBe(1);
+});
