@@ -20,6 +20,7 @@ const deadLetterQueues = [
   ["DevicesJobsDeadLetters", {}],
   ["DevicesChangeFailures", {}],
   ["ReceiptsDeliveredFailures", {}],
+  ["MediaJobsDeadLetters", {}],
 ] as const;
 
 test.each([
@@ -27,7 +28,10 @@ test.each([
   [
     "DeliverySafetyNet",
     "[DLV4] [LST2] the log's stream is mapped to the safety net, a second late,",
-    { MaximumBatchingWindowInSeconds: 1 },
+    {
+      MaximumBatchingWindowInSeconds: 1,
+      FilterCriteria: { Filters: Array(3).fill({ Pattern: expect.any(String) as string }) },
+    },
   ],
 ])("%s: %s with every setting that keeps it whole and moving", (name, _, settings) => {
   expect(mappings[`${name}Log`]).toEqual({
@@ -51,12 +55,28 @@ test.each([
     "fan-out is asked about new entries that it is to bring",
     "DeliveryFanOut",
     { lane: { S: ["streams", "both"] } },
+    [],
   ],
-  ["the safety net about all new entries", "DeliverySafetyNet", {}],
-])("[DLV1] %s, and nothing else of the log", (_, name, lane) => {
+  [
+    "the safety net about all new entries, and those with files that were deleted or have expired",
+    "DeliverySafetyNet",
+    {},
+    [
+      {
+        eventName: ["MODIFY"],
+        dynamodb: {
+          OldImage: { attachments: { S: [{ exists: true }] } },
+          NewImage: { deletedSeq: { N: [{ exists: true }] } },
+        },
+      },
+      { eventName: ["REMOVE"], dynamodb: { OldImage: { attachments: { S: [{ exists: true }] } } } },
+    ],
+  ],
+])("[DLV1] [MED4] %s, and nothing else of the log", (_, name, lane, others) => {
   const criteria = mappings[`${name}Log`]?.["FilterCriteria"] as { Filters: { Pattern: string }[] };
   expect(criteria.Filters.map(({ Pattern }) => JSON.parse(Pattern) as unknown)).toEqual([
     { eventName: ["INSERT"], dynamodb: { NewImage: { kind: { S: [{ exists: true }] }, ...lane } } },
+    ...others,
   ]);
 });
 
@@ -140,6 +160,7 @@ test("[PRS4] [DLV7] typing passes by a queue in order, from which what nobody to
 });
 
 const jobQueues = [
+  ["MediaJobsQueue", "MediaSettle", "MediaJobsDeadLetters", 30, 20, {}],
   ["DeliveryJobsQueue", "DeliveryDeliver", "DeliveryJobsDeadLetters", 20, 200, {}],
   ["DeliveryRetriesQueue", "DeliveryRetryEntries", "DeliveryRetriesDeadLetters", 20, 5, {}],
   ["DevicesJobsQueue", "DevicesWork", "DevicesJobsDeadLetters", 20, 50, {}],
@@ -160,7 +181,7 @@ test.each(jobQueues)(
 );
 
 test("there are no mappings and no queues beside these", () => {
-  expect(Object.keys(mappings)).toHaveLength(10);
+  expect(Object.keys(mappings)).toHaveLength(11);
   const jobs = jobQueues.map(([queue]) => queue);
   const known = [...jobs, ...deadLetterQueues.map(([queue]) => queue), "TypingEvents"];
   expect(Object.keys(queues).sort()).toEqual(known.sort());
@@ -241,7 +262,7 @@ test.each([
 });
 
 test("alarms call nobody by default, and the topic of the stage where it names one", () => {
-  expect(Object.keys(alarms)).toHaveLength(23);
+  expect(Object.keys(alarms)).toHaveLength(25);
   for (const alarm of Object.values(alarms)) expect(alarm).not.toHaveProperty("AlarmActions");
 
   const topic = "arn:aws:sns:eu-west-1:111122223333:night-watch";
@@ -249,7 +270,7 @@ test("alarms call nobody by default, and the topic of the stage where it names o
     synthesize({ ...stageConfig("prod"), alarmTopicArn: topic }),
     "AWS::CloudWatch::Alarm",
   );
-  expect(Object.keys(loud)).toHaveLength(23);
+  expect(Object.keys(loud)).toHaveLength(25);
   for (const alarm of Object.values(loud)) {
     expect(alarm).toMatchObject({ AlarmActions: [topic], OKActions: [topic] });
   }

@@ -7,6 +7,7 @@ const callbackUrl = "https://${WebSocketApi}.execute-api.${AWS::Region}.${AWS::U
 const post = `${api}/dev/POST/@connections/*`;
 const close = `${api}/dev/DELETE/@connections/*`;
 const look = `${api}/dev/GET/@connections/*`;
+const files = "${MediaBucket.Arn}/attachments/*";
 const consume = ["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"];
 const follow = [
   "dynamodb:DescribeStream",
@@ -188,6 +189,8 @@ const functions: Readonly<Record<string, Expected>> = {
       CHATS_TABLE: "${ChatLogChats}",
       PARTICIPANTS_TABLE: "${ChatLogChatParticipants}",
       CLIENTS_TABLE: "${ConnectionsClients}",
+      ATTACHMENTS_TABLE: "${MediaAttachments}",
+      MEDIA_BUCKET: "${MediaBucket}",
       APPENDS_QUEUE_URL: "${SendingAppendsQueue}",
       CALLBACK_URL: callbackUrl,
       DIRECT_LANE_MEMBERS: "16",
@@ -196,9 +199,12 @@ const functions: Readonly<Record<string, Expected>> = {
       SENDS_PER_SEC: "10",
     },
     grants: {
-      "${ChatLogMessages.Arn}": ["dynamodb:PutItem", "dynamodb:Query"],
+      "${ChatLogMessages.Arn}": ["dynamodb:BatchGetItem", "dynamodb:PutItem", "dynamodb:Query"],
       "${ChatLogChats.Arn}": ["dynamodb:GetItem"],
-      "${ChatLogChatParticipants.Arn}": ["dynamodb:GetItem"],
+      "${ChatLogChatParticipants.Arn}": ["dynamodb:BatchGetItem", "dynamodb:GetItem"],
+      "${MediaAttachments.Arn}": ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"],
+      [files]: ["s3:GetObject"],
+      "${MediaBucket.Arn}": ["s3:ListBucket"],
       "${ConnectionsClients.Arn}": ["dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"],
       "${SendingAppendsQueue.Arn}": ["sqs:SendMessage"],
       [post]: ["execute-api:ManageConnections"],
@@ -351,6 +357,42 @@ const functions: Readonly<Record<string, Expected>> = {
       "${ChatLogMessages.StreamArn}": follow,
     },
   },
+  MediaCommands: {
+    timeoutSec: 15,
+    environment: {
+      MESSAGES_TABLE: "${ChatLogMessages}",
+      CHATS_TABLE: "${ChatLogChats}",
+      PARTICIPANTS_TABLE: "${ChatLogChatParticipants}",
+      ATTACHMENTS_TABLE: "${MediaAttachments}",
+      MEDIA_BUCKET: "${MediaBucket}",
+      SCAN_ATTACHMENTS: "0",
+    },
+    grants: {
+      "${ChatLogMessages.Arn}": ["dynamodb:BatchGetItem", "dynamodb:Query"],
+      "${ChatLogChats.Arn}": ["dynamodb:GetItem"],
+      "${ChatLogChatParticipants.Arn}": ["dynamodb:BatchGetItem", "dynamodb:GetItem"],
+      "${MediaAttachments.Arn}": ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"],
+      [files]: ["s3:GetObject", "s3:ListMultipartUploadParts", "s3:PutObject", "s3:PutObjectTagging"],
+      "${MediaBucket.Arn}": ["s3:ListBucket"],
+    },
+  },
+  MediaSettle: {
+    timeoutSec: 30,
+    environment: {
+      MESSAGES_TABLE: "${ChatLogMessages}",
+      ATTACHMENTS_TABLE: "${MediaAttachments}",
+      MEDIA_BUCKET: "${MediaBucket}",
+      ATTACHMENT_JOBS_QUEUE_URL: "${MediaJobsQueue}",
+      SCAN_ATTACHMENTS: "0",
+    },
+    grants: {
+      "${ChatLogMessages.Arn}": ["dynamodb:BatchGetItem"],
+      "${MediaAttachments.Arn}": ["dynamodb:DeleteItem", "dynamodb:Query", "dynamodb:UpdateItem"],
+      [files]: ["s3:DeleteObject", "s3:DeleteObjectTagging"],
+      "${MediaBucket.Arn}": ["s3:ListBucket"],
+      "${MediaJobsQueue.Arn}": [...consume, "sqs:SendMessage"],
+    },
+  },
   DeliverySafetyNet: {
     timeoutSec: 30,
     environment: {
@@ -361,6 +403,7 @@ const functions: Readonly<Record<string, Expected>> = {
       INBOX_TABLE: "${InboxTable}",
       DELIVERY_QUEUE_URL: "${DeliveryJobsQueue}",
       RETRIES_QUEUE_URL: "${DeliveryRetriesQueue}",
+      ATTACHMENT_JOBS_QUEUE_URL: "${MediaJobsQueue}",
     },
     grants: {
       "${ChatLogMessages.Arn}": ["dynamodb:Query"],
@@ -370,6 +413,7 @@ const functions: Readonly<Record<string, Expected>> = {
       "${InboxTable.Arn}": ["dynamodb:BatchGetItem"],
       "${DeliveryJobsQueue.Arn}": ["sqs:SendMessage"],
       "${DeliveryRetriesQueue.Arn}": ["sqs:SendMessage"],
+      "${MediaJobsQueue.Arn}": ["sqs:SendMessage"],
       "${DeliverySafetyNetFailures.Arn}": ["sqs:SendMessage"],
       "${ChatLogMessages.StreamArn}": follow,
     },

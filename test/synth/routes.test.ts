@@ -26,6 +26,10 @@ const routes: Readonly<Record<string, string>> = {
   setPrivacy: "Presence",
   listDevices: "DevicesCommands",
   removeDevice: "DevicesCommands",
+  getAttachmentTarget: "MediaCommands",
+  resumeUpload: "MediaCommands",
+  completeUpload: "MediaCommands",
+  getAttachmentUrl: "MediaCommands",
   sync: "InboxSync",
   ack: "InboxSync",
 };

@@ -14,7 +14,7 @@ const tables: Readonly<Record<string, object>> = {
   ChatLogMessages: {
     KeySchema: key("chatId", "seq"),
     AttributeDefinitions: attributes({ chatId: "S", seq: "N" }),
-    StreamSpecification: { StreamViewType: "NEW_IMAGE" },
+    StreamSpecification: { StreamViewType: "NEW_AND_OLD_IMAGES" },
     TimeToLiveSpecification: { AttributeName: "expiresAt", Enabled: true },
   },
   ChatLogChats: { KeySchema: key("chatId"), AttributeDefinitions: attributes({ chatId: "S" }) },
@@ -47,6 +47,11 @@ const tables: Readonly<Record<string, object>> = {
     KeySchema: key("userId", "deviceId"),
     AttributeDefinitions: attributes({ userId: "S", deviceId: "S" }),
     StreamSpecification: { StreamViewType: "NEW_AND_OLD_IMAGES" },
+    TimeToLiveSpecification: { AttributeName: "expiresAt", Enabled: true },
+  },
+  MediaAttachments: {
+    KeySchema: key("attachmentId", "ref"),
+    AttributeDefinitions: attributes({ attachmentId: "S", ref: "S" }),
     TimeToLiveSpecification: { AttributeName: "expiresAt", Enabled: true },
   },
   InboxTable: {
@@ -97,7 +102,7 @@ describe.each(stages)("in $name", ({ name, template, isProtected, policy }) => {
 
   test("[SEC2] every queue is encrypted by SQS", () => {
     const queues = Object.values(propertiesOf(template, "AWS::SQS::Queue"));
-    expect(queues).toHaveLength(13);
+    expect(queues).toHaveLength(15);
     for (const queue of queues) expect(queue["SqsManagedSseEnabled"]).toBe(true);
   });
 
@@ -137,7 +142,19 @@ describe.each(stages)("in $name", ({ name, template, isProtected, policy }) => {
       },
       OwnershipControls: { Rules: [{ ObjectOwnership: "BucketOwnerEnforced" }] },
       LifecycleConfiguration: {
-        Rules: [{ AbortIncompleteMultipartUpload: { DaysAfterInitiation: 1 }, Status: "Enabled" }],
+        Rules: [
+          {
+            Id: "incomplete",
+            AbortIncompleteMultipartUpload: { DaysAfterInitiation: 1 },
+            Status: "Enabled",
+          },
+          {
+            Id: "unsent",
+            ExpirationInDays: 1,
+            Status: "Enabled",
+            TagFilters: [{ Key: "unsent", Value: "true" }],
+          },
+        ],
       },
     });
   });
@@ -174,6 +191,9 @@ describe.each(stages)("in $name", ({ name, template, isProtected, policy }) => {
       InboxTableName: "${InboxTable}",
       ClientsTableName: "${ConnectionsClients}",
       MediaBucketName: "${MediaBucket}",
+      AttachmentsTableName: "${MediaAttachments}",
+      AttachmentJobsQueueUrl: "${MediaJobsQueue}",
+      AttachmentJobsDeadLetterQueueUrl: "${MediaJobsDeadLetters}",
       DeliveryQueueUrl: "${DeliveryJobsQueue}",
       DeliveryDeadLetterQueueUrl: "${DeliveryJobsDeadLetters}",
       FanOutFailureQueueUrl: "${DeliveryFanOutFailures}",
@@ -200,7 +220,7 @@ describe("browsers", () => {
       CorsRules: [
         {
           AllowedOrigins: allowedOrigins,
-          AllowedMethods: ["GET", "PUT", "POST"],
+          AllowedMethods: ["GET", "PUT"],
           AllowedHeaders: ["*"],
           ExposedHeaders: ["ETag"],
           MaxAge: 3600,
