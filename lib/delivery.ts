@@ -141,7 +141,7 @@ export class Delivery extends Construct {
   }
 
   /** What a consumer of the stream could not do for some entries of a chat, so that it holds up no other chat. */
-  #retries({ stage, chatLog, clients, alarmTopic }: DeliveryProps): JobQueue {
+  #retries({ stage, chatLog, clients, attachmentJobs, alarmTopic }: DeliveryProps): JobQueue {
     const timeout = Duration.seconds(20);
     const retries = new JobQueue(this, "Retries", {
       jobTimeout: timeout,
@@ -159,12 +159,14 @@ export class Delivery extends Construct {
         CHATS_TABLE: chatLog.chats.tableName,
         CLIENTS_TABLE: clients.tableName,
         DELIVERY_QUEUE_URL: this.jobs.queue.queueUrl,
+        ATTACHMENT_JOBS_QUEUE_URL: attachmentJobs.queue.queueUrl,
       },
     });
     grantTable(retryEntries, chatLog.messages, "BatchGetItem", "Query");
     grantTable(retryEntries, chatLog.chats, "GetItem", "UpdateItem");
     grantTable(retryEntries, clients, "Query");
     grantSend(retryEntries, this.jobs.queue);
+    grantSend(retryEntries, attachmentJobs.queue);
     retries.workedOnBy(retryEntries, { maxConcurrency: 5 });
     return retries;
   }

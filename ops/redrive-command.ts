@@ -121,7 +121,12 @@ async function redriveAll(
     streams.set(endpoint, known);
     return known;
   };
-  const parts = { sqs, streamsOf, retryQueueUrl: retryQueueOf(outputs) };
+  const parts = {
+    sqs,
+    streamsOf,
+    retryQueueUrl: retryQueueOf(outputs),
+    attachmentQueueUrl: outputs["AttachmentJobsQueueUrl"],
+  };
   const reports: QueueReport[] = [];
   try {
     for (const { name, url, kind } of queues) {

@@ -38,6 +38,8 @@ export interface FailureParts {
   readonly streamsOf: (streamArn: string) => StreamsClient;
   /** Undefined where the stack has none: then everything is left. */
   readonly retryQueueUrl: string | undefined;
+  /** Undefined where the stack has none: then what has ceased to carry attachments is not followed. */
+  readonly attachmentQueueUrl?: string | undefined;
 }
 
 /** Long enough to read a batch of records by slow pages, short enough to try again soon after a crash. */
@@ -134,7 +136,7 @@ async function eachMessage(
 }
 
 async function sendAgain(
-  { sqs, streamsOf, retryQueueUrl }: FailureParts,
+  { sqs, streamsOf, retryQueueUrl, attachmentQueueUrl }: FailureParts,
   { Body = "" }: Message,
 ): Promise<Outcome> {
   if (retryQueueUrl === undefined) return { entries: 0, problem: "the stack has no retry queue" };
@@ -143,6 +145,7 @@ async function sendAgain(
   const { records, isWhole } = await readBatch(streamsOf(batch.streamArn), batch);
   const jobs = jobsOf(records);
   await sendJobs(sqs, retryQueueUrl, jobs);
+  if (attachmentQueueUrl !== undefined) await sendJobs(sqs, attachmentQueueUrl, goneOf(records));
   const entries = jobs.reduce((sum, { seqs }) => sum + seqs.length, 0);
   return isWhole ? { entries } : { entries, problem: "older than the 24 hours that the stream keeps" };
 }
@@ -234,14 +237,35 @@ export function jobsOf(records: readonly StreamRecord[]): RetryJob[] {
   });
 }
 
+/** Messages with files that were deleted or have expired: the stream's old images alone tell which. */
+export function goneOf(records: readonly StreamRecord[]): object[] {
+  return records.flatMap(({ eventName, dynamodb: { OldImage, NewImage } }) => {
+    const attachments = OldImage?.["attachments"]?.["S"];
+    if (eventName === "INSERT" || typeof attachments !== "string") return [];
+    if (NewImage?.["attachments"] !== undefined) return [];
+    const carried = JSON.parse(attachments) as { attachmentId: string }[];
+    const text = (name: string) => OldImage?.[name]?.["S"];
+    return [
+      {
+        chatId: text("chatId"),
+        seq: Number(OldImage?.["seq"]?.["N"]),
+        userId: text("userId"),
+        clientMessageId: text("clientMessageId"),
+        attachmentIds: carried.map(({ attachmentId }) => attachmentId),
+        gone: true,
+      },
+    ];
+  });
+}
+
 /** Sends all jobs; rejects unless the queue took every one. */
-async function sendJobs(sqs: SQSClient, url: string, jobs: readonly RetryJob[]): Promise<void> {
+async function sendJobs(sqs: SQSClient, url: string, jobs: readonly object[]): Promise<void> {
   for (let at = 0; at < jobs.length; at += 10) {
     const Entries = jobs
       .slice(at, at + 10)
       .map((job, index) => ({ Id: String(index), MessageBody: JSON.stringify(job) }));
     const { Failed = [] } = await sqs.send(new SendMessageBatchCommand({ QueueUrl: url, Entries }));
     const [first] = Failed;
-    if (first !== undefined) throw new Error(`the retry queue refused ${Failed.length} jobs: ${first.Code}`);
+    if (first !== undefined) throw new Error(`a queue refused ${Failed.length} jobs: ${first.Code}`);
   }
 }

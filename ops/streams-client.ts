@@ -20,6 +20,7 @@ export interface StreamRecord {
     readonly SequenceNumber: string;
     readonly Keys: Readonly<Record<string, Json>>;
     readonly NewImage?: Readonly<Record<string, Json>>;
+    readonly OldImage?: Readonly<Record<string, Json>>;
   };
 }
 

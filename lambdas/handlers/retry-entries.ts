@@ -9,6 +9,8 @@ import { type RetryJob, retryJob } from "../delivery/job.ts";
 import { queueHandler } from "../delivery/queue-handler.ts";
 import { readEnvironment } from "../environment.ts";
 import type { Entry } from "../log/entry.ts";
+import type { CarriedDependencies } from "../media/follow-carried.ts";
+import { jobFor } from "../media/job.ts";
 import { SharedStates } from "../log/shared-states.ts";
 import { ChatsStore } from "../stores/chats.ts";
 import { ClientsStore } from "../stores/clients.ts";
@@ -16,7 +18,7 @@ import { HeadsStore } from "../stores/heads.ts";
 import { MessagesStore } from "../stores/messages.ts";
 import { SharedStateStore } from "../stores/shared-state.ts";
 
-interface Dependencies extends FanOutDependencies, ProjectDependencies {
+interface Dependencies extends FanOutDependencies, ProjectDependencies, CarriedDependencies {
   readonly entries: (chatId: string, seqs: readonly number[]) => Promise<Entry[]>;
 }
 
@@ -31,12 +33,22 @@ export const makeHandler = (deps: Dependencies) =>
       const seqs = [...new Set(jobs.flatMap((job) => job.seqs))];
       await Promise.all([
         projectHead(deps, chatId, Math.max(...seqs)),
-        deps.entries(chatId, seqs).then(async (entries) => await fanOut(deps, entries, true)),
+        deps.entries(chatId, seqs).then(async (entries) => {
+          const carried = entries.flatMap((entry) => jobFor(entry, false));
+          if (carried.length > 0) await deps.sendAttachmentJobs(carried);
+          await fanOut(deps, entries, true);
+        }),
       ]);
     },
   );
 
-const env = readEnvironment("MESSAGES_TABLE", "CHATS_TABLE", "CLIENTS_TABLE", "DELIVERY_QUEUE_URL");
+const env = readEnvironment(
+  "MESSAGES_TABLE",
+  "CHATS_TABLE",
+  "CLIENTS_TABLE",
+  "DELIVERY_QUEUE_URL",
+  "ATTACHMENT_JOBS_QUEUE_URL",
+);
 const dynamo = createDynamoClient();
 const queues = createQueueClient();
 const messages = new MessagesStore(dynamo, env.MESSAGES_TABLE);
@@ -53,6 +65,7 @@ export const handler = middy(
     entries: async (chatId, seqs) => await messages.getMany(seqs.map((seq) => ({ chatId, seq }))),
     states: new SharedStates(async (chatId, consistency) => await states.get(chatId, consistency), pause),
     devicesOf: async (userId) => await clients.devicesOf(userId),
+    sendAttachmentJobs: async (jobs) => await sendAll(queues, env.ATTACHMENT_JOBS_QUEUE_URL, jobs),
     sendJobs: async (jobs) => await sendAll(queues, env.DELIVERY_QUEUE_URL, jobs),
     now: Date.now,
   }),
