@@ -104,9 +104,9 @@ test("[EDT1] [EDT2] [EDT5] edits against a deletion, hundreds of times: no page 
       for (let round = 0; round < rounds; round += 1) {
         const { seq } = await alice.send(chatId, "text 0");
         await edit(alice, chatId, seq, "text 1");
-        let isDone = false;
+        const going = { isDone: false };
         const watching = (async () => {
-          while (!isDone) {
+          while (!going.isDone) {
             const entries = await history(bob, chatId, { after: seq - 1 });
             expectNoText(entries, seq);
             pages += 1;
@@ -118,7 +118,7 @@ test("[EDT1] [EDT2] [EDT5] edits against a deletion, hundreds of times: no page 
           remove(alice, chatId, seq),
           bob.request("react", { chatId, seq, emoji: "👍" }),
         ]);
-        isDone = true;
+        going.isDone = true;
         await watching;
         expect(gone).toMatchObject({ status: "SUCCESS", seq: expect.any(Number) });
         for (const edited of [one, other]) {
