@@ -312,7 +312,7 @@ const functions: Readonly<Record<string, Expected>> = {
       CALLBACK_URL: callbackUrl,
     },
     grants: {
-      "${ChatLogMessages.Arn}": ["dynamodb:Query"],
+      "${ChatLogMessages.Arn}": ["dynamodb:BatchGetItem", "dynamodb:Query"],
       "${ChatLogChats.Arn}": ["dynamodb:GetItem"],
       "${ChatLogChatParticipants.Arn}": ["dynamodb:GetItem", "dynamodb:UpdateItem"],
       "${ConnectionsClients.Arn}": ["dynamodb:Query"],
