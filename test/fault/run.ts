@@ -3,6 +3,7 @@
  * with 1 when a seed failed, or when a planted bug was not found. Other options:
  * `--seed S` begins there instead of at 1; `--users N` and `--steps N` make a seed larger or smaller;
  * `--races N` runs each race of harness/races.ts in so many rounds, and no seeds;
+ * `--large N` plays the large group of harness/large-group.ts with N members and 200 messages, and no seeds;
  * `--groups N`, 0 to 3, gives each seed so many groups instead of none or one, and with 0 no blocking and edits;
  * `--rate KIND=SHARE` (repeatable) overrides a rate of local/faults/seeded-plan.ts;
  * `--lane NAME` takes all seeds through one lane instead of each through its own (harness/world.ts);
@@ -16,6 +17,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { noFaults, type FaultRates } from "../../local/faults/seeded-plan.ts";
 import { assemblyOf } from "../support/assembly.ts";
+import { largeGroup } from "./harness/large-group.ts";
 import { plantedAssembly, plants } from "./harness/plants.ts";
 import { raceFaults, races, runRace } from "./harness/races.ts";
 import type { RunOptions } from "./harness/workload.ts";
@@ -38,6 +40,7 @@ const { values } = parseArgs({
     steps: { type: "string" },
     groups: { type: "string" },
     races: { type: "string" },
+    large: { type: "string" },
     rate: { type: "string", multiple: true, default: [] },
     plant: { type: "string" },
     assembly: { type: "string" },
@@ -124,6 +127,18 @@ async function runRaces(): Promise<boolean> {
   return lost.length === 0;
 }
 
+/** The large group; answers whether all went well. */
+async function runLarge(members: number): Promise<boolean> {
+  await using playing = await start(laneFor(first));
+  const script = largeGroup({ seed: first, members, onPart: say });
+  const { violations, devices, entries, ms } = await playing.play(script);
+  say(
+    `${violations.length === 0 ? "ok" : "FAILED"}  ${(ms / 1000).toFixed(1)} s  ${devices} devices  ${entries} entries`,
+  );
+  for (const { rule, evidence } of violations.slice(0, 8)) say(`  [${rule}] ${evidence.slice(0, 900)}`);
+  return violations.length === 0;
+}
+
 /** Each seed; answers whether all went well. */
 async function runSeeds(): Promise<boolean> {
   /** Those of one lane after each other, so that there are few systems to start; a planted bug is sought as it comes. */
@@ -174,6 +189,10 @@ async function runSeeds(): Promise<boolean> {
 }
 
 const isRace = plant?.race !== undefined || values.races !== undefined;
-const wentWell = isRace ? await runRaces() : await runSeeds();
+const wentWell = isRace
+  ? await runRaces()
+  : values.large === undefined
+    ? await runSeeds()
+    : await runLarge(wholeOf("large", values.large));
 if (plant !== undefined) say(`${plant.name} was ${wentWell ? "NOT " : ""}found`);
 process.exitCode = (plant === undefined) === wentWell ? 0 : 1;

@@ -11,6 +11,10 @@ export interface ConnectorOptions {
   readonly history: History;
   /** 0 to 1, the next of a seeded stream. */
   readonly random: () => number;
+  /** Milliseconds that it waits for an answer before it asks again. @default 8,000 */
+  readonly patienceMs?: number;
+  /** Milliseconds after which it no longer asks again. @default 45,000 */
+  readonly giveUpMs?: number;
   readonly onEntry: (entry: SeenEntry) => void;
   readonly onOpen: (link: Link) => void;
   /** Keeps account of what is under way. */
@@ -18,7 +22,7 @@ export interface ConnectorOptions {
 }
 
 /** A client that was refused or left without an answer for so long is broken, or the system is. */
-export const giveUpMs = 45_000;
+export const usualGiveUpMs = 45_000;
 
 export class Connector {
   readonly #options: ConnectorOptions;
@@ -73,9 +77,15 @@ export class Connector {
   }
 
   async connectOnce(): Promise<void> {
-    const { url, deviceId, history, token, onEntry, onOpen } = this.#options;
+    const { url, deviceId, history, token, patienceMs, onEntry, onOpen } = this.#options;
     const link = await Link.open(
-      { url: `${url}?deviceId=${deviceId}`, token: await token(), device: this.#device, history },
+      {
+        url: `${url}?deviceId=${deviceId}`,
+        token: await token(),
+        device: this.#device,
+        history,
+        ...(patienceMs !== undefined && { patienceMs }),
+      },
       onEntry,
       (ended) => {
         this.#links.delete(ended);
@@ -89,7 +99,7 @@ export class Connector {
   }
 
   async #reconnect(): Promise<void> {
-    const { random, history } = this.#options;
+    const { random, history, giveUpMs = usualGiveUpMs } = this.#options;
     const started = performance.now();
     while (this.#wanted && this.link === undefined) {
       await this.connectOnce();

@@ -7,7 +7,7 @@ import { randomUUID } from "node:crypto";
 import { setTimeout as pause } from "node:timers/promises";
 import { Acknowledger } from "./acknowledger.ts";
 import type { Acknowledgement, Fields, History, SeenEntry, SeenMessage } from "./history.ts";
-import { Connector, giveUpMs } from "./connector.ts";
+import { Connector, usualGiveUpMs } from "./connector.ts";
 import { Inbox } from "./inbox.ts";
 import type { Link, Outcome } from "./link.ts";
 import { Syncer } from "./syncer.ts";
@@ -27,6 +27,10 @@ export interface DeviceOptions {
    * @default - mostly within a moment, often 150
    */
   readonly ackWaitMs?: number;
+  /** Milliseconds that it waits for an answer before it asks again. @default 8,000 */
+  readonly patienceMs?: number;
+  /** Milliseconds after which it no longer asks again. @default 45,000 */
+  readonly giveUpMs?: number;
   /** Milliseconds for which a gap may be one that the next push closes. @default 150 */
   readonly gapPatienceMs?: number;
 }
@@ -57,6 +61,7 @@ export class Device {
   readonly #history: History;
   readonly #inbox = new Inbox();
   readonly #acknowledger: Acknowledger;
+  readonly #giveUpMs: number;
   readonly #connector: Connector;
   readonly #syncer: Syncer;
   readonly #synced = new WeakSet<Link>();
@@ -70,6 +75,7 @@ export class Device {
     this.name = `${options.userId}/${options.deviceId}`;
     this.#history = options.history;
     const { random, ackWaitMs } = options;
+    this.#giveUpMs = options.giveUpMs ?? usualGiveUpMs;
     this.#connector = new Connector({
       ...options,
       onEntry: (entry) => this.#take(entry),
@@ -81,6 +87,7 @@ export class Device {
       history: options.history,
       inbox: this.#inbox,
       random,
+      giveUpMs: this.#giveUpMs,
       onEntry: (entry) => this.#take(entry),
       onEnd: () => this.#acknowledger.afterNews(),
     });
@@ -222,7 +229,7 @@ export class Device {
   /** A whole sync, page by page, begun again until one ends. */
   async sync(limit?: number): Promise<readonly SeenEntry[]> {
     const started = performance.now();
-    while (performance.now() - started < giveUpMs) {
+    while (performance.now() - started < this.#giveUpMs) {
       const { link } = this.#connector;
       const events = link && (await this.#track(this.#syncer.over(link, limit)));
       if (events !== undefined) return events;
@@ -310,7 +317,7 @@ export class Device {
     return await this.#track(
       (async () => {
         const started = performance.now();
-        while (performance.now() - started < giveUpMs) {
+        while (performance.now() - started < this.#giveUpMs) {
           const { link } = this.#connector;
           const outcome: Outcome = link === undefined ? { type: "unknown" } : await ask(link);
           if (outcome.type === "reply") {

@@ -28,7 +28,15 @@ const removals = 18;
 const returns = 8;
 
 /** Phones that save their batteries: five hundred of them are one process here. */
-const unhurried = { ackWaitMs: 6_000, gapPatienceMs: 4_000 } as const;
+const unhurried = {
+  ackWaitMs: 20_000,
+  gapPatienceMs: 15_000,
+  patienceMs: 60_000,
+  giveUpMs: 300_000,
+} as const;
+
+/** Milliseconds that five hundred devices and their system may take on a busy machine. */
+const restMs = 300_000;
 
 const mark = "text-of-large-group-";
 
@@ -41,17 +49,17 @@ export function largeGroup({ members = 256, messages = 200, seed, onPart }: Larg
     seed,
     mark,
     pageEntries: 100,
-    restMs: 60_000,
+    restMs,
     act: async (scene) => {
       const tell = (part: string): void => onPart?.(part);
       for (const userId of [...founders, ...outside])
         for (const deviceId of ["d0", "d1"])
           scene.add(userId, deviceId, { endsAway: isAway(userId), ...unhurried });
       await connect(scene.actors);
-      await scene.settled();
+      await scene.settled(restMs);
       tell("connected");
       for (const { device, endsAway } of scene.actors) if (endsAway) device.goOffline(false);
-      await scene.settled();
+      await scene.settled(restMs);
 
       const [creator = "", ...others] = founders;
       const chatId = await scene.group(creator, others, outside);

@@ -17,6 +17,15 @@ export interface Reply {
 /** `unknown`: no answer came, or one that does not say to whom; the request may have been carried out or not. */
 export type Outcome = { readonly type: "reply"; readonly reply: Reply } | { readonly type: "unknown" };
 
+interface Target {
+  readonly url: string;
+  readonly token: string;
+  readonly device: string;
+  readonly history: History;
+  /** Milliseconds that it waits for an answer. @default 8,000 */
+  readonly patienceMs?: number;
+}
+
 interface Asked {
   readonly command: string;
   readonly onReply: (reply: Reply) => void;
@@ -24,7 +33,7 @@ interface Asked {
 }
 
 /** How long a client waits for an answer before it asks again. On a busy machine, less makes a flood of repetitions. */
-const patienceMs = 8_000;
+const usualPatienceMs = 8_000;
 
 /** [DLV7] Events that are no entries. */
 const ephemeral = new Set(["chatState", "chatRead", "receipt", "receipts", "presence", "typing"]);
@@ -35,19 +44,20 @@ export class Link {
   readonly number = (links += 1);
   readonly #device: string;
   readonly #history: History;
+  readonly #patienceMs: number;
   readonly #socket: WebSocket;
   readonly #asked = new Map<string, Asked>();
   readonly #onEntry: (entry: SeenEntry) => void;
 
   private constructor(
-    device: string,
-    history: History,
+    { device, history, patienceMs }: Pick<Target, "device" | "history" | "patienceMs">,
     socket: WebSocket,
     onEntry: (entry: SeenEntry) => void,
     onEnd: (link: Link) => void,
   ) {
     this.#device = device;
     this.#history = history;
+    this.#patienceMs = patienceMs ?? usualPatienceMs;
     this.#socket = socket;
     this.#onEntry = onEntry;
     socket.on("message", (data: Buffer) => this.#receive(data.toString()));
@@ -60,12 +70,7 @@ export class Link {
 
   /** Undefined when the handshake was refused or the socket broke in it. */
   static async open(
-    target: {
-      readonly url: string;
-      readonly token: string;
-      readonly device: string;
-      readonly history: History;
-    },
+    target: Target,
     onEntry: (entry: SeenEntry) => void,
     onEnd: (link: Link) => void,
   ): Promise<Link | undefined> {
@@ -73,7 +78,7 @@ export class Link {
     const socket = new WebSocket(url, { headers: { Authorization: `Bearer ${token}` } });
     return await new Promise((resolve) => {
       // Frames may come in the same packet as the handshake's answer, so the link listens from the start.
-      const link = new Link(device, history, socket, onEntry, onEnd);
+      const link = new Link(target, socket, onEntry, onEnd);
       socket.on("open", () => {
         history.add(device, { type: "opened", link: link.number });
         resolve(link);
@@ -110,7 +115,7 @@ export class Link {
   ): Promise<Outcome> {
     if (!this.isOpen) return { type: "unknown" };
     return await new Promise<Outcome>((resolve) => {
-      const timer = setTimeout(() => resolve({ type: "unknown" }), patienceMs);
+      const timer = setTimeout(() => resolve({ type: "unknown" }), this.#patienceMs);
       const settle = (outcome: Outcome): void => {
         clearTimeout(timer);
         resolve(outcome);

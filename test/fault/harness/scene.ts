@@ -20,6 +20,9 @@ export interface SceneOptions {
   readonly seed: number;
 }
 
+/** How a device bears with a slow system. */
+type Patience = Pick<DeviceOptions, "ackWaitMs" | "gapPatienceMs" | "patienceMs" | "giveUpMs">;
+
 export interface Actor {
   readonly device: Device;
   /** 0 to 1, the next of a stream of its own. */
@@ -51,11 +54,7 @@ export class Scene {
     return this.#options.platform;
   }
 
-  add(
-    userId: string,
-    deviceId: string,
-    options: { readonly endsAway?: boolean } & Pick<DeviceOptions, "ackWaitMs" | "gapPatienceMs"> = {},
-  ): Actor {
+  add(userId: string, deviceId: string, options: { readonly endsAway?: boolean } & Patience = {}): Actor {
     const { platform, seed } = this.#options;
     const { endsAway = false, ...patience } = options;
     const random = randomOf("device", seed, deviceId, userId.split("-")[0] ?? "");
@@ -153,7 +152,9 @@ export class Scene {
   }
 
   /** @param options how much is asked at rest: of how many users who is in their groups */
-  async evidence(options: { readonly pageEntries?: number } = {}): Promise<Omit<Evidence, "runs" | "leaks">> {
+  async evidence(
+    options: RestOptions & { readonly pageEntries?: number } = {},
+  ): Promise<Omit<Evidence, "runs" | "leaks">> {
     const { witness } = this.#options;
     const chatIds = this.chats.map(({ chatId }) => chatId);
     const unasked = new Map(
@@ -162,7 +163,7 @@ export class Scene {
         .map(({ device }) => [device.name, new Map(chatIds.map((id) => [id, device.seqs(id)]))]),
     );
     for (const { device } of this.actors) device.goOnline();
-    await this.settled();
+    await this.settled(options.restMs);
     const reader = new DetailsReader(this, witness, options.pageEntries ?? 7);
     const logs = new Map(await Promise.all(chatIds.map(async (id) => [id, await witness.log(id)] as const)));
     const devices: DeviceEnd[] = await reader.devices(unasked);

@@ -145,7 +145,7 @@ export class Sight {
     const known = this.#must.get(key);
     if (known !== undefined) return known;
     const seqs = this.#inPeriods(userId, chatId).filter((entry) => this.#isOpen(entry, userId));
-    const must = new Set(seqs.map(({ seq }) => seq));
+    const must = new Set(seqs.map(({ seq }) => seq).sort((a, b) => a - b));
     this.#must.set(key, must);
     return must;
   }

@@ -1,6 +1,6 @@
 /** A device's syncs: page by page over one connection, and what they show is not to be had ([DLV3]). */
 import { setTimeout as pause } from "node:timers/promises";
-import { giveUpMs } from "./connector.ts";
+import { usualGiveUpMs } from "./connector.ts";
 import type { History, SeenEntry } from "./history.ts";
 import type { Inbox } from "./inbox.ts";
 import type { Link } from "./link.ts";
@@ -11,6 +11,8 @@ export interface SyncerOptions {
   readonly inbox: Inbox;
   /** 0 to 1, the next of a seeded stream. */
   readonly random: () => number;
+  /** Milliseconds after which it no longer asks again. @default 45,000 */
+  readonly giveUpMs?: number;
   readonly onEntry: (entry: SeenEntry) => void;
   /** A sync came to its end. */
   readonly onEnd: () => void;
@@ -27,7 +29,7 @@ export class Syncer {
 
   /** True when a sync over this very link came to its end; false when the link is gone. */
   async first(link: Link): Promise<boolean> {
-    const { random, history, device } = this.#options;
+    const { random, history, device, giveUpMs = usualGiveUpMs } = this.#options;
     const limit = random() < 0.3 ? 1 + Math.floor(random() * 6) : undefined;
     const started = performance.now();
     while (link.isOpen) {

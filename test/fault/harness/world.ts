@@ -116,7 +116,10 @@ export async function startWorld(
     try {
       const chaosMs = await act();
       const isAtRest = await scene.rest({ ...(restMs !== undefined && { restMs }) });
-      const found = await scene.evidence({ ...(pageEntries !== undefined && { pageEntries }) });
+      const found = await scene.evidence({
+        ...(pageEntries !== undefined && { pageEntries }),
+        ...(restMs !== undefined && { restMs }),
+      });
       const evidence: Evidence = {
         ...found,
         runs: runsOfFunctions.filter(({ functionName }) => posting.has(functionName)),
