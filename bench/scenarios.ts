@@ -1,5 +1,6 @@
 /** All scenarios of the cost table; those of groups, of lists and of logging in are here. */
 import type { BenchClient } from "./client.ts";
+import { forwardedImage, imageMessage } from "./media-scenarios.ts";
 import {
   ackAlone,
   backFromOffline,
@@ -154,6 +155,8 @@ export const scenarios: readonly Scenario[] = [
   groupReceipts(256),
   groupReceipts(256, groupAckFold),
   typing(),
+  imageMessage(),
+  forwardedImage(),
   alone(
     "ping",
     async (stage) => await connect(stage, "alice"),

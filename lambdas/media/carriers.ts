@@ -26,6 +26,16 @@ export async function seenIn(
 ): Promise<Attachment | undefined> {
   if (positions.length === 0) return undefined;
   const mine = await deps.memberships([...new Set(positions.map(({ chatId }) => chatId))], userId);
+  return await seenAmong(deps, mine, attachmentId, positions);
+}
+
+/** @param mine the user's memberships of the positions' chats */
+export async function seenAmong(
+  deps: Pick<CarrierDependencies, "entries" | "now">,
+  mine: ReadonlyMap<string, Membership>,
+  attachmentId: string,
+  positions: readonly LogPosition[],
+): Promise<Attachment | undefined> {
   const seen = positions.filter(({ chatId, seq }) => {
     const membership = mine.get(chatId);
     return membership !== undefined && seesSeq(membership, seq);

@@ -4,9 +4,10 @@ import { failure, type Outcome, success } from "../../protocol/errors.ts";
 import { limits } from "../../protocol/limits.ts";
 import type { RequestOf } from "../../protocol/requests.ts";
 import type { MediaBucket } from "../aws/media-bucket.ts";
-import type { Entry } from "../log/entry.ts";
+import { seesSeq } from "../chats/periods.ts";
+import { type Entry, isVisible } from "../log/entry.ts";
 import type { LogPosition } from "../stores/entry-items.ts";
-import { type CarrierDependencies, carried, seenIn } from "./carriers.ts";
+import { type CarrierDependencies, carried, seenAmong } from "./carriers.ts";
 import { heldBack } from "./scanning.ts";
 
 export interface DownloadDependencies extends CarrierDependencies {
@@ -42,11 +43,18 @@ async function seen(
   attachmentId: string,
   userId: string,
 ): Promise<Attachment | undefined> {
-  const known = await deps.carriers(attachmentId, chatId);
-  const found = await seenIn(deps, userId, attachmentId, known);
+  const [mine, known] = await Promise.all([
+    deps.memberships([chatId], userId),
+    deps.carriers(attachmentId, chatId),
+  ]);
+  const membership = mine.get(chatId);
+  if (!membership) return undefined;
+  const found = await seenAmong(deps, mine, attachmentId, known);
   if (found) return found;
-  // Only a member has the log looked through.
-  if (!(await deps.memberships([chatId], userId)).has(chatId)) return undefined;
-  const fresh = (await deps.newest(chatId, newestEntries)).filter((entry) => carried(entry, attachmentId));
-  return await seenIn(deps, userId, attachmentId, fresh);
+  for (const entry of await deps.newest(chatId, newestEntries)) {
+    const fresh = seesSeq(membership, entry.seq) && isVisible(entry, deps.now());
+    const attachment = fresh ? carried(entry, attachmentId) : undefined;
+    if (attachment) return attachment;
+  }
+  return undefined;
 }

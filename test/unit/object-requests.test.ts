@@ -21,7 +21,7 @@ async function requestsTo(...answers: readonly Answer[]) {
     response.writeHead(status).end(body);
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  servers.push(() => void server.close().closeAllConnections());
+  servers.push(() => server.close().closeAllConnections());
   vi.stubEnv("AWS_ENDPOINT_URL", `http://127.0.0.1:${(server.address() as AddressInfo).port}`);
   vi.stubEnv("AWS_REGION", "us-east-1");
   return { asked, send: async () => await new ObjectRequests("b").send("k", { method: "GET" }) };
