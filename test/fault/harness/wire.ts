@@ -81,6 +81,9 @@ export class WireLog {
       this.#first.set(entry.seq, showing);
       this.seen.set(entry.seq, entry);
     } else if (identityOf(first.entry) !== identityOf(entry)) this.contradictions.push([first, showing]);
+    // An edit has no text for who may not see its message, and for nobody once that is deleted ([EDT2]).
+    else if (entry.command === "chatUpdate" && typeof entry.change.message === "string")
+      this.seen.set(entry.seq, entry);
   }
 
   asked(key: string, at: number): void {
