@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { check, type DeviceEnd, type Evidence } from "./harness/checker.ts";
+import type { DeviceEnd, Evidence } from "./harness/case.ts";
+import { check } from "./harness/checker.ts";
 import { History, type HistoryEvent, type SeenMessage } from "./harness/history.ts";
 
 const chatId = "c";

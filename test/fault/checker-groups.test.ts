@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { check, type DeviceEnd, type Evidence, type UserEnd } from "./harness/checker.ts";
+import type { DeviceEnd, Evidence, UserEnd } from "./harness/case.ts";
+import { check } from "./harness/checker.ts";
 import type { StoredEntry } from "./harness/evidence.ts";
 import {
   type Fields,

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { SeededPlan } from "../../local/faults/seeded-plan.ts";
-import { check, type DeviceEnd, type Evidence } from "./harness/checker.ts";
+import type { DeviceEnd, Evidence } from "./harness/case.ts";
+import { check } from "./harness/checker.ts";
 import type { StoredEntry, StoredMessage } from "./harness/evidence.ts";
 import { History, type HistoryEvent, type SeenMessage } from "./harness/history.ts";
 import { workloadOf } from "./harness/workload.ts";

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { assemblyOf } from "../support/assembly.ts";
-import type { RunOptions } from "./harness/workload.ts";
+import type { RunOptions } from "./harness/steps.ts";
 import { laneOf, type Report, startWorld } from "./harness/world.ts";
 
 /** A slice of `npm run fault`, small enough for every run of the tests: all of these go through one system. */

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { assemblyOf } from "../support/assembly.ts";
-import type { RunOptions } from "./harness/workload.ts";
+import type { RunOptions } from "./harness/steps.ts";
 import { type LaneName, laneOf, startWorld } from "./harness/world.ts";
 
 /** Seeds that once failed, with what they had found. A seed that fails is added here when its cause is mended. */

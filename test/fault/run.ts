@@ -20,7 +20,7 @@ import { assemblyOf } from "../support/assembly.ts";
 import { largeGroup } from "./harness/large-group.ts";
 import { plantedAssembly, plants } from "./harness/plants.ts";
 import { raceFaults, races, runRace } from "./harness/races.ts";
-import type { RunOptions } from "./harness/workload.ts";
+import type { RunOptions } from "./harness/steps.ts";
 import {
   isLane,
   laneOf,

@@ -1,20 +1,28 @@
 /** What every device and user is told at rest: the last sync, the list, the history, who is in which group. */
-import type { DeviceEnd, ListedChat, UserEnd } from "./checker.ts";
+import type { DeviceEnd, ListedChat, UserEnd } from "./case.ts";
 import type { Device } from "./device.ts";
 import type { Witness } from "./evidence.ts";
 import type { SeenEntry } from "./history.ts";
-import type { Scene } from "./scene.ts";
+import type { WorldChat } from "./sight.ts";
 import { entriesOf } from "./wire.ts";
 
 /** Devices or users asked at once. */
 const atOnce = 24;
 
+/** The devices and chats that are asked. */
+export interface Cast {
+  readonly actors: readonly { readonly device: Device }[];
+  readonly chats: readonly WorldChat[];
+  readonly chatsOf: (userId: string) => readonly WorldChat[];
+  readonly deviceOf: (userId: string) => Device;
+}
+
 export class DetailsReader {
-  readonly #scene: Scene;
+  readonly #scene: Cast;
   readonly #witness: Witness;
   readonly #pageEntries: number;
 
-  constructor(scene: Scene, witness: Witness, pageEntries: number) {
+  constructor(scene: Cast, witness: Witness, pageEntries: number) {
     this.#scene = scene;
     this.#witness = witness;
     this.#pageEntries = pageEntries;

@@ -4,34 +4,7 @@
  */
 import { randomOf } from "../../../local/faults/seeded.ts";
 import type { Actor, Scene } from "./scene.ts";
-import type { DevicePlan, Workload } from "./workload.ts";
-
-export type Operation = "ADD" | "REMOVE" | "PROMOTE" | "DEMOTE";
-
-export type ChatStep =
-  /** Messages to a group. */
-  | { readonly type: "tell"; readonly pick: number; readonly messages: number; readonly knowsTip: boolean }
-  | {
-      readonly type: "member";
-      readonly operation: Operation;
-      readonly pick: number;
-      readonly boldly: boolean;
-    }
-  | { readonly type: "leaveGroup"; readonly pick: number }
-  | { readonly type: "rename"; readonly pick: number; readonly boldly: boolean }
-  | { readonly type: "touch"; readonly how: "edit" | "delete" | "react" | "unreact"; readonly pick: number }
-  | { readonly type: "block"; readonly other: number; readonly on: boolean }
-  | { readonly type: "read"; readonly pick: number }
-  | { readonly type: "look" };
-
-/** Users by their place; the creator first. */
-export interface GroupPlan {
-  readonly members: readonly number[];
-  /** Not in it at first. */
-  readonly others: readonly number[];
-  /** Made admins in peace. */
-  readonly admins: readonly number[];
-}
+import type { ChatStep, DevicePlan, GroupPlan, Workload } from "./steps.ts";
 
 /** Seeds without groups stay as they are; `groups` decides instead of the seed. */
 export function withChatSteps(

@@ -1,5 +1,5 @@
 /** What passes between two while one blocks the other: nothing that would tell the blocker, [BLK1]. */
-import type { Case } from "./checker.ts";
+import type { Case } from "./case.ts";
 import { userOf } from "./history.ts";
 import { type Violation, violation } from "./violation.ts";
 

@@ -1,6 +1,6 @@
 /** Syncs and acknowledgements while faults went on: [DLV2], [DLV3]. */
-import type { Case } from "./checker.ts";
-import type { EventOf, SeenEntry } from "./history.ts";
+import { acksOf } from "./acks.ts";
+import type { Case } from "./case.ts";
 import { userOf } from "./history.ts";
 import { type Violation, violation } from "./violation.ts";
 
@@ -10,36 +10,6 @@ const arrivalMs = 1_000;
 const skewMs = 1_000;
 /** [DLV2] An entry's first moment, in which it may be pushed to who has just acknowledged it. */
 const newsMs = 5_000;
-
-/** Acknowledgements by device and chat, in the order of time. */
-export interface Acks {
-  highest(device: string, chatId: string, before?: number): number;
-  /** The first that covers an entry. */
-  covering(device: string, entry: Pick<SeenEntry, "chatId" | "seq">): number | undefined;
-}
-
-export function acksOf(events: readonly EventOf<"acked" | "ackAsked">[]): Acks {
-  const all = new Map<string, { seq: number; at: number }[]>();
-  for (const { device, acks, at } of events) {
-    for (const { chatId, seq } of acks) {
-      const key = `${device} ${chatId}`;
-      const mine = all.get(key) ?? [];
-      all.set(key, mine);
-      mine.push({ seq, at });
-    }
-  }
-  return {
-    highest: (device, chatId, before = Number.POSITIVE_INFINITY) =>
-      (all.get(`${device} ${chatId}`) ?? []).reduce(
-        (most, { seq, at }) => (at < before ? Math.max(most, seq) : most),
-        0,
-      ),
-    covering: (device, { chatId, seq }) => {
-      const times = (all.get(`${device} ${chatId}`) ?? []).filter((ack) => ack.seq >= seq);
-      return times.length === 0 ? undefined : Math.min(...times.map(({ at }) => at));
-    },
-  };
-}
 
 /**
  * A sync is in the order of seq, without a hole but for what the device knows or may not see; nothing acknowledged

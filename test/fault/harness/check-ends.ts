@@ -1,5 +1,5 @@
 /** How everything stands at rest: devices ([DLV1], [DLV3], [CHT6]), lists ([LST1], [LST2]), histories ([HIS1]). */
-import type { Case, DeviceEnd, ListedChat } from "./checker.ts";
+import type { Case, DeviceEnd, ListedChat } from "./case.ts";
 import type { SeenEntry, SeenMessage } from "./history.ts";
 import { userOf } from "./history.ts";
 import { stateOf } from "./message-state.ts";

@@ -1,5 +1,5 @@
 /** Who was in a group and who led it, and that nobody was shown anything else: [CHT3] to [CHT6]. */
-import type { Case } from "./checker.ts";
+import type { Case } from "./case.ts";
 import { type Fields, userOf } from "./history.ts";
 import { isIn } from "./replay.ts";
 import { type Violation, violation } from "./violation.ts";

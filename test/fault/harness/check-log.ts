@@ -1,8 +1,8 @@
 /** The logs as they lie in the table and as clients were shown them: [SND1] to [SND4], [DLV1], [EDT2]. */
-import type { Case } from "./checker.ts";
+import type { Case } from "./case.ts";
 import type { StoredEntry } from "./evidence.ts";
 import { type EventOf, type SeenEntry, userOf } from "./history.ts";
-import { acksOf } from "./check-delivery.ts";
+import { acksOf } from "./acks.ts";
 import { isFrom } from "./sight.ts";
 import { type Violation, violation } from "./violation.ts";
 import type { WireLog } from "./wire.ts";

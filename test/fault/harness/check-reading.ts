@@ -1,5 +1,5 @@
 /** Read marks: they never fall, and all devices of a user end with the same. [RCP1], [LST3] */
-import type { Case, ListedChat } from "./checker.ts";
+import type { Case, ListedChat } from "./case.ts";
 import { userOf } from "./history.ts";
 import { type Violation, violation } from "./violation.ts";
 

@@ -1,5 +1,5 @@
 /** Replies: one a request, and failures only such as the log justifies. [REQ1], [REQ2], [CHT3], [CHT6] */
-import type { Case } from "./checker.ts";
+import type { Case } from "./case.ts";
 import { type EventOf, type Fields, userOf } from "./history.ts";
 import type { Span } from "./replay.ts";
 import type { Sight } from "./sight.ts";
@@ -21,6 +21,9 @@ export function* checkRequests({ history }: Case): Generator<Violation> {
   for (const { device, status } of history.of("refusedHandshake"))
     if (status < 429) yield violation("CON3", `${device}'s handshake was refused with ${status}`);
 }
+
+/** [CHT2] */
+const mostMembers = 256;
 
 /** A request that failed for good, from its first asking to this answer. */
 interface Refusal {
@@ -64,7 +67,7 @@ function isJustified({ userId, code, command, fields, from, to }: Refusal, sight
   const chatId = String(fields["chatId"]);
   const chat = sight.chats.find((one) => one.chatId === chatId);
   if (chat === undefined) return false;
-  const { periods, reigns } = sight.replayed(chatId);
+  const { periods, reigns, most } = sight.replayed(chatId);
   const surely = (spans: readonly Span[] | undefined): boolean =>
     (spans ?? []).some((span) => {
       const began = sight.momentAt(chatId, span.from).latest;
@@ -95,7 +98,8 @@ function isJustified({ userId, code, command, fields, from, to }: Refusal, sight
       // What there was to change had changed meanwhile.
       return isOfMember(command) || isEdit(command);
     case "limit_exceeded":
-      return isEdit(command);
+      // [CHT2] [EDT2] It was full, or the message was edited often enough.
+      return isEdit(command) || (fields["operation"] === "ADD" && most >= mostMembers);
     default:
       return false;
   }

@@ -31,6 +31,8 @@ export interface DeviceOptions {
   readonly patienceMs?: number;
   /** Milliseconds after which it no longer asks again. @default 45,000 */
   readonly giveUpMs?: number;
+  /** Asks for pages as large as there are when it connects. @default false: for small ones now and then */
+  readonly wholePages?: boolean;
   /** Milliseconds for which a gap may be one that the next push closes. @default 150 */
   readonly gapPatienceMs?: number;
 }
@@ -88,6 +90,7 @@ export class Device {
       inbox: this.#inbox,
       random,
       giveUpMs: this.#giveUpMs,
+      wholePages: options.wholePages ?? false,
       onEntry: (entry) => this.#take(entry),
       onEnd: () => this.#acknowledger.afterNews(),
     });

@@ -33,6 +33,7 @@ const unhurried = {
   gapPatienceMs: 15_000,
   patienceMs: 60_000,
   giveUpMs: 300_000,
+  wholePages: true,
 } as const;
 
 /** Milliseconds that five hundred devices and their system may take on a busy machine. */
@@ -142,5 +143,5 @@ async function churn(
   const names = [1, 2, 3].map((at) => async () => {
     await scene.deviceOf(creator).request("updateChat", { chatId, name: `name ${at}` });
   });
-  await Promise.all([inOrder([...goings, ...backs]), inOrder(leavings), inOrder([...comings, ...names])]);
+  await Promise.all([inOrder([...goings, ...comings, ...backs]), inOrder([...leavings, ...names])]);
 }

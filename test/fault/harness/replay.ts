@@ -19,6 +19,8 @@ export interface Replayed {
   /** Who is in it at the end, those who are longest first. */
   readonly members: ReadonlyMap<string, Member>;
   readonly name: string;
+  /** The most that were in it at once. */
+  readonly most: number;
   readonly violations: readonly Violation[];
 }
 
@@ -49,6 +51,7 @@ class Group {
   readonly #messages = new Map<number, SeenMessage>();
   readonly #violations: Violation[] = [];
   #name = "";
+  #most = 0;
   /** Its last admin has left: the next entry must make one of these an admin. */
   #heirs: readonly string[] = [];
 
@@ -78,6 +81,7 @@ class Group {
       reigns: this.#reigns,
       members: this.#members,
       name: this.#name,
+      most: this.#most,
       violations: this.#violations,
     };
   }
@@ -159,6 +163,7 @@ class Group {
   #join(userId: string, seq: number, leads: boolean): void {
     if (this.#members.has(userId)) return;
     this.#members.set(userId, { role: leads ? "admin" : "member", joinedSeq: seq });
+    this.#most = Math.max(this.#most, this.#members.size);
     open(this.#periods, userId, seq);
     if (leads) open(this.#reigns, userId, seq);
   }

@@ -5,7 +5,7 @@ import type { SeededPlan } from "../../../local/faults/seeded-plan.ts";
 import { randomOf } from "../../../local/faults/seeded.ts";
 import type { Platform } from "../../../local/platform.ts";
 import { DetailsReader } from "./at-rest.ts";
-import type { DeviceEnd, Evidence } from "./checker.ts";
+import type { DeviceEnd, Evidence } from "./case.ts";
 import { Device, type DeviceOptions } from "./device.ts";
 import type { Witness } from "./evidence.ts";
 import { History } from "./history.ts";
@@ -21,7 +21,7 @@ export interface SceneOptions {
 }
 
 /** How a device bears with a slow system. */
-type Patience = Pick<DeviceOptions, "ackWaitMs" | "gapPatienceMs" | "patienceMs" | "giveUpMs">;
+type Patience = Pick<DeviceOptions, "wholePages" | "ackWaitMs" | "gapPatienceMs" | "patienceMs" | "giveUpMs">;
 
 export interface Actor {
   readonly device: Device;

@@ -3,7 +3,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { isChatStep, takeChatStep } from "./chat-steps.ts";
 import type { Message } from "./device.ts";
 import { type Actor, Scene, type SceneOptions } from "./scene.ts";
-import type { Step, Workload } from "./workload.ts";
+import type { Step, Workload } from "./steps.ts";
 
 export class SeedRun {
   /** Part of every message's text. */

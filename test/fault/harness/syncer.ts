@@ -13,6 +13,8 @@ export interface SyncerOptions {
   readonly random: () => number;
   /** Milliseconds after which it no longer asks again. @default 45,000 */
   readonly giveUpMs?: number;
+  /** Asks for pages as large as there are. @default false: for small ones now and then */
+  readonly wholePages?: boolean;
   readonly onEntry: (entry: SeenEntry) => void;
   /** A sync came to its end. */
   readonly onEnd: () => void;
@@ -29,8 +31,8 @@ export class Syncer {
 
   /** True when a sync over this very link came to its end; false when the link is gone. */
   async first(link: Link): Promise<boolean> {
-    const { random, history, device, giveUpMs = usualGiveUpMs } = this.#options;
-    const limit = random() < 0.3 ? 1 + Math.floor(random() * 6) : undefined;
+    const { random, history, device, giveUpMs = usualGiveUpMs, wholePages = false } = this.#options;
+    const limit = !wholePages && random() < 0.3 ? 1 + Math.floor(random() * 6) : undefined;
     const started = performance.now();
     while (link.isOpen) {
       if ((await this.over(link, limit)) !== undefined) return true;

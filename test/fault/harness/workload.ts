@@ -1,48 +1,8 @@
 /** From a seed to what is done and what goes wrong: who talks to whom, how, and at which rates faults come. */
 import { noFaults, type FaultRates } from "../../../local/faults/seeded-plan.ts";
 import { randomOf } from "../../../local/faults/seeded.ts";
-import { type ChatStep, type GroupPlan, withChatSteps } from "./chat-steps.ts";
-
-export interface RunOptions {
-  /** Users of a seed. @default 2 to 4, by the seed; in one of ten 5 */
-  readonly users?: number;
-  /** Steps of each device. @default 4 to 9, by the seed; in one of ten 14 */
-  readonly steps?: number;
-  /** Groups of a seed; with 0, direct chats only, without blocking and edits. @default 0 or 1, by the seed */
-  readonly groups?: number;
-  /** Instead of those that the seed draws. */
-  readonly rates?: Partial<FaultRates>;
-}
-
-export type Step =
-  | ChatStep
-  | { readonly type: "send"; readonly chat: number; readonly messages: number; readonly knowsTip: boolean }
-  /** A message of this user, sent before, is sent once more, by this device. */
-  | { readonly type: "repeat"; readonly pick: number }
-  | { readonly type: "stumble" }
-  | { readonly type: "leave"; readonly ms: number; readonly broken: boolean }
-  | { readonly type: "connectTwice" }
-  | { readonly type: "sync"; readonly limit: number }
-  | { readonly type: "ackLower"; readonly chat: number }
-  | { readonly type: "jump"; readonly ms: number }
-  | { readonly type: "pause"; readonly ms: number };
-
-export interface DevicePlan {
-  readonly userId: string;
-  readonly deviceId: string;
-  readonly steps: readonly Step[];
-  /** Not there when the faults end, and only back for the last sync. */
-  readonly endsAway: boolean;
-}
-
-export interface Workload {
-  readonly users: readonly string[];
-  /** Pairs of users, by their place. */
-  readonly pairs: readonly (readonly [number, number])[];
-  readonly groups: readonly GroupPlan[];
-  readonly devices: readonly DevicePlan[];
-  readonly rates: FaultRates;
-}
+import { withChatSteps } from "./chat-steps.ts";
+import type { RunOptions, Step, Workload } from "./steps.ts";
 
 /** @param run tells runs of one seed in one system apart: every run has users of its own */
 export function workloadOf(seed: number, run: string, options: RunOptions, mayLose: boolean): Workload {

@@ -5,12 +5,14 @@
 import type { JsonObject } from "../../../local/contracts.ts";
 import { type FaultRates, noFaults, SeededPlan } from "../../../local/faults/seeded-plan.ts";
 import { startPlatform } from "../../../local/platform.ts";
-import { check, type Evidence } from "./checker.ts";
+import type { Evidence } from "./case.ts";
+import { check } from "./checker.ts";
 import { withChangeLogs, Witness } from "./evidence.ts";
 import { Scene } from "./scene.ts";
 import { SeedRun } from "./seed-run.ts";
 import type { Violation } from "./violation.ts";
-import { type RunOptions, workloadOf } from "./workload.ts";
+import type { RunOptions } from "./steps.ts";
+import { workloadOf } from "./workload.ts";
 
 export interface Report {
   readonly seed: number;
