@@ -1,6 +1,6 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import { expect, test, vi } from "vitest";
-import { type Client, connect, newUser, pair } from "./client.ts";
+import { type Client, connect, type EntryFrame, newUser, pair } from "./client.ts";
 import {
   announced,
   attachmentsOf,
@@ -299,6 +299,25 @@ test("[SND4] [MED2] a repeated send is answered from the log, whatever has becom
   const { requestId: _, ...repeated } = await alice.ask("sendMessage", send);
   const { requestId: __, ...before } = first;
   expect(repeated).toEqual(before);
+});
+
+test("[MED2] [SND3] messages with files that meet in one chat all carry theirs, by whatever way they are stored", async () => {
+  const { alice, bob, chatId } = await pair();
+  const attachmentId = await upload(alice, chatId, newImage());
+  const sends = Array.from({ length: 40 }, async (_, at) => {
+    const told = { attachmentId, kind: "image", name: `${at}.jpg` };
+    await Promise.all([sendWith(alice, chatId, [told]), bob.send(chatId, "text")]);
+  });
+  await Promise.all(sends);
+  const { entries } = await bob.ask("getHistory", { chatId, limit: 100 });
+  const names = (entries as EntryFrame[]).flatMap((entry) => attachmentsOf(entry).map(({ name }) => name));
+  expect(names.toSorted()).toEqual(Array.from({ length: 40 }, (_, at) => `${at}.jpg`).sort());
+  await bob.waitForSeqs(
+    chatId,
+    (entries as EntryFrame[]).filter((entry) => attachmentsOf(entry).length > 0).map(({ seq }) => seq),
+  );
+  const pushed = bob.pushed(chatId).filter((entry) => entry["userId"] === alice.userId);
+  for (const entry of pushed) expect(attachmentsOf(entry)).toMatchObject([{ attachmentId }]);
 });
 
 test("[LST2] a message without text is previewed by the kind of its first attachment", async () => {

@@ -37,6 +37,8 @@ const handlers: Readonly<Record<string, string>> = {
   DevicesCommands: "devices",
   DevicesChanges: "client-changes",
   DevicesWork: "connection-jobs",
+  MediaCommands: "media",
+  MediaSettle: "attachment-jobs",
   SendingSendMessage: "send-message",
   SendingAppendBatch: "append-batch",
   ChatLogCreateChat: "create-chat",

@@ -210,6 +210,47 @@ describe.each(stages)("in $name", ({ name, template, isProtected, policy }) => {
   });
 });
 
+const mediaIn = (template: typeof dev) => propertiesOf(template, "AWS::S3::Bucket")["MediaBucket"];
+
+test("[MED4] attachments go to a cheaper class where a stage says after how many days", () => {
+  const rules = mediaIn(synthesize({ ...stageConfig("prod"), mediaColdAfterDays: 30 }))?.[
+    "LifecycleConfiguration"
+  ] as { Rules: object[] };
+  expect(rules.Rules).toContainEqual({
+    Id: "cold",
+    Status: "Enabled",
+    Transitions: [{ StorageClass: "STANDARD_IA", TransitionInDays: 30 }],
+  });
+});
+
+test("[MED5] where attachments are scanned, a queue is told of their tags, and no other may send to it", () => {
+  const template = synthesize({ ...stageConfig("prod"), scanAttachments: true });
+  expect(mediaIn(template)?.["NotificationConfiguration"]).toEqual({
+    QueueConfigurations: [
+      {
+        Event: "s3:ObjectTagging:Put",
+        Queue: "${MediaVerdictsQueue.Arn}",
+        Filter: { S3Key: { Rules: [{ Name: "prefix", Value: "attachments/" }] } },
+      },
+    ],
+  });
+  const policies = Object.values(propertiesOf(template, "AWS::SQS::QueuePolicy")) as {
+    PolicyDocument: { Statement: { Effect: string }[] };
+  }[];
+  const allowed = policies.flatMap(({ PolicyDocument }) =>
+    PolicyDocument.Statement.filter(({ Effect }) => Effect === "Allow"),
+  );
+  expect(allowed).toEqual([
+    {
+      Effect: "Allow",
+      Principal: { Service: "s3.amazonaws.com" },
+      Action: "sqs:SendMessage",
+      Resource: "${MediaVerdictsQueue.Arn}",
+      Condition: { StringEquals: { "aws:SourceAccount": "${AWS::AccountId}" } },
+    },
+  ]);
+});
+
 describe("browsers", () => {
   const cors = (template: typeof dev) =>
     propertiesOf(template, "AWS::S3::Bucket")["MediaBucket"]?.["CorsConfiguration"];
