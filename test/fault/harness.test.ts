@@ -37,4 +37,4 @@ test("[CHT3] [CHT5] [CHT6] [BLK1] [EDT1] [EDT2] [EDT3] [RCP1] groups whose membe
     const replay = `node test/fault/run.ts --seeds 1 --seed ${seed} --users 2 --steps 3 --groups 1`;
     expect({ replay, violations: report.violations }).toEqual({ replay, violations: [] });
   }
-});
+}, 300_000);
