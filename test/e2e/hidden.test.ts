@@ -136,6 +136,21 @@ test("[EDT1] a former member hides what it saw; what it did not see is not there
   });
 });
 
+test("[EDT1] [BLK1] who blocks the other user hides what it saw before; one deleted for everyone is hidden as well", async () => {
+  const { alice, bob, chatId } = await pair();
+  for (const text of ["one", "two"]) await bob.send(chatId, text);
+  await bob.ask("deleteMessage", { chatId, seq: 1, for: "everyone" });
+  await alice.ask("blockUser", { userId: bob.userId });
+  const { seq: unseen } = await bob.send(chatId, "three");
+  expect(await hide(alice, chatId, 1)).toMatchObject({ seq: 1 });
+  expect(await hide(alice, chatId, 2)).toMatchObject({ seq: 2 });
+  expect(seqs(await history(alice, chatId))).toEqual([3]);
+  expect(await rowOf(alice, chatId)).toMatchObject({ unread: 0, lastMessage: null });
+  expect(await alice.request("deleteMessage", { chatId, seq: unseen, for: "me" })).toMatchObject({
+    error: { code: "not_found" },
+  });
+});
+
 test("[EDT1] [REQ3] a user's own log is no chat: in no list, and not there for any command but ack and sync, for the user nor for others", async () => {
   const { alice, bob, chatId } = await pair();
   await bob.send(chatId, "one");
