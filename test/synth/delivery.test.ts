@@ -30,7 +30,9 @@ test.each([
     "[DLV4] [LST2] the log's stream is mapped to the safety net, a second late,",
     {
       MaximumBatchingWindowInSeconds: 1,
-      FilterCriteria: { Filters: Array(3).fill({ Pattern: expect.any(String) as string }) },
+      FilterCriteria: {
+        Filters: Array.from({ length: 3 }, () => ({ Pattern: expect.any(String) as string })),
+      },
     },
   ],
 ])("%s: %s with every setting that keeps it whole and moving", (name, _, settings) => {

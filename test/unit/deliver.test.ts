@@ -156,16 +156,14 @@ test("[DLV1] fan-out: connected devices of all members but a lone sender, in job
       sendJobs: async (sent) => void jobs.push(...sent),
       now: () => now,
     },
-    seqs
-      .toReversed()
-      .map((seq) => ({
-        chatId: "chat",
-        seq,
-        userId: "alice",
-        deviceId: "phone",
-        stateSeq: 1,
-        kind: "message" as const,
-      })),
+    seqs.toReversed().map((seq) => ({
+      chatId: "chat",
+      seq,
+      userId: "alice",
+      deviceId: "phone",
+      stateSeq: 1,
+      kind: "message" as const,
+    })),
     false,
   );
   expect(jobs.map((job) => [job.seqs.length, job.to.length])).toEqual([
