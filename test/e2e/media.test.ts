@@ -311,7 +311,8 @@ test("[MED2] [SND3] messages with files that meet in one chat all carry theirs, 
   await Promise.all(sends);
   const { entries } = await bob.ask("getHistory", { chatId, limit: 100 });
   const names = (entries as EntryFrame[]).flatMap((entry) => attachmentsOf(entry).map(({ name }) => name));
-  expect(names.toSorted()).toEqual(Array.from({ length: 40 }, (_, at) => `${at}.jpg`).sort());
+  expect(names).toHaveLength(40);
+  expect(new Set(names)).toEqual(new Set(Array.from({ length: 40 }, (_, at) => `${at}.jpg`)));
   await bob.waitForSeqs(
     chatId,
     (entries as EntryFrame[]).filter((entry) => attachmentsOf(entry).length > 0).map(({ seq }) => seq),
