@@ -39,10 +39,10 @@ const namingProperties = [
 
 /** Resources in grants that hold a `*`, each with the reason why it must. */
 const wildcards: Readonly<Record<string, string>> = {
-  "/POST/@connections/*": "the ids of connections are known only while they live",
-  "/GET/@connections/*": "the same",
-  "/DELETE/@connections/*": "the same",
-  "/attachments/*": "each upload is an object of its own, under that prefix",
+  "/STAGE/POST/@connections/*": "the ids of connections are known only while they live",
+  "/STAGE/GET/@connections/*": "the same",
+  "/STAGE/DELETE/@connections/*": "the same",
+  "${MediaBucket.Arn}/attachments/*": "each upload is an object of its own, under that prefix",
 };
 
 describe.each([
@@ -79,7 +79,8 @@ describe.each([
     const texts = textsIn(policies.map((policy) => policy["PolicyDocument"])).filter((text) =>
       text.includes("*"),
     );
-    const ending = (text: string) => Object.keys(wildcards).find((end) => text.endsWith(`/${name}${end}`));
+    const ending = (text: string) =>
+      Object.keys(wildcards).find((end) => text.endsWith(end.replace("/STAGE/", `/${name}/`)));
     expect(texts.filter((text) => ending(text) === undefined)).toEqual([]);
     expect(new Set(texts.map(ending))).toEqual(new Set(Object.keys(wildcards)));
   });
