@@ -157,6 +157,7 @@ export class Delivery extends Construct {
       environment: {
         MESSAGES_TABLE: chatLog.messages.tableName,
         CHATS_TABLE: chatLog.chats.tableName,
+        PARTICIPANTS_TABLE: chatLog.participants.tableName,
         CLIENTS_TABLE: clients.tableName,
         DELIVERY_QUEUE_URL: this.jobs.queue.queueUrl,
         ATTACHMENT_JOBS_QUEUE_URL: attachmentJobs.queue.queueUrl,
@@ -164,6 +165,7 @@ export class Delivery extends Construct {
     });
     grantTable(retryEntries, chatLog.messages, "BatchGetItem", "Query");
     grantTable(retryEntries, chatLog.chats, "GetItem", "UpdateItem");
+    grantTable(retryEntries, chatLog.participants, "GetItem", "UpdateItem");
     grantTable(retryEntries, clients, "Query");
     grantSend(retryEntries, this.jobs.queue);
     grantSend(retryEntries, attachmentJobs.queue);

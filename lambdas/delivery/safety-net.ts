@@ -8,14 +8,13 @@ import { chunks } from "../chunks.ts";
 import type { Entry } from "../log/entry.ts";
 import { isOwn } from "../log/entry.ts";
 import type { DeviceKey } from "../stores/inbox.ts";
-import { isFor, mayHear, type SharedState } from "../stores/shared-state.ts";
+import { mayHear, type SharedState } from "../stores/shared-state.ts";
 import { connectedOf, entriesPerJob, type FanOutDependencies, jobsFor, stateAfter } from "./fan-out.ts";
+import { keepOwnEntries, type OwnEntriesDependencies } from "./own-entries.ts";
 
-export interface SafetyNetDependencies extends FanOutDependencies {
+export interface SafetyNetDependencies extends FanOutDependencies, OwnEntriesDependencies {
   /** Takes the entries into the chat's head; answers with the chat's shared state where that came with it. */
   readonly takeIntoHead: (chatId: string, entries: readonly Entry[]) => Promise<SharedState | undefined>;
-  /** Lets the sender of an entry that is hidden from it see it ([BLK1]). */
-  readonly keepOwn: (entry: Entry) => Promise<void>;
   readonly cursors: (devices: readonly DeviceKey[], chatId: string) => Promise<(device: DeviceKey) => number>;
 }
 
@@ -26,9 +25,7 @@ export async function followUp(
   entries: readonly Entry[],
 ): Promise<void> {
   const known = await deps.takeIntoHead(chatId, entries);
-  // Sent while its sender blocked the other: what was accepted is in the sender's own log.
-  const hidden = entries.filter(({ userId, seq }) => known && !isFor(known, userId, seq));
-  await Promise.all(hidden.map(async (entry) => await deps.keepOwn(entry)));
+  await keepOwnEntries(deps, chatId, entries, known);
   const watched = entries.filter(({ lane }) => lane !== "streams").toSorted((a, b) => a.seq - b.seq);
   if (watched.length === 0) return;
   const state = known ?? (await stateAfter(deps, watched));

@@ -6,6 +6,7 @@ import { sendAll } from "../aws/queues.ts";
 import { projectHead, type ProjectDependencies } from "../chats/project-head.ts";
 import { fanOut, type FanOutDependencies } from "../delivery/fan-out.ts";
 import { type RetryJob, retryJob } from "../delivery/job.ts";
+import { keepOwnEntries, type OwnEntriesDependencies } from "../delivery/own-entries.ts";
 import { queueHandler } from "../delivery/queue-handler.ts";
 import { readEnvironment } from "../environment.ts";
 import type { Entry } from "../log/entry.ts";
@@ -16,9 +17,11 @@ import { ChatsStore } from "../stores/chats.ts";
 import { ClientsStore } from "../stores/clients.ts";
 import { HeadsStore } from "../stores/heads.ts";
 import { MessagesStore } from "../stores/messages.ts";
+import { ParticipantsStore } from "../stores/participants.ts";
 import { SharedStateStore } from "../stores/shared-state.ts";
 
-interface Dependencies extends FanOutDependencies, ProjectDependencies, CarriedDependencies {
+interface Dependencies
+  extends FanOutDependencies, OwnEntriesDependencies, ProjectDependencies, CarriedDependencies {
   readonly entries: (chatId: string, seqs: readonly number[]) => Promise<Entry[]>;
 }
 
@@ -36,6 +39,7 @@ export const makeHandler = (deps: Dependencies) =>
         deps.entries(chatId, seqs).then(async (entries) => {
           const carried = entries.flatMap((entry) => jobFor(entry, false));
           if (carried.length > 0) await deps.sendAttachmentJobs(carried);
+          await keepOwnEntries(deps, chatId, entries);
           await fanOut(deps, entries, true);
         }),
       ]);
@@ -45,6 +49,7 @@ export const makeHandler = (deps: Dependencies) =>
 const env = readEnvironment(
   "MESSAGES_TABLE",
   "CHATS_TABLE",
+  "PARTICIPANTS_TABLE",
   "CLIENTS_TABLE",
   "DELIVERY_QUEUE_URL",
   "ATTACHMENT_JOBS_QUEUE_URL",
@@ -55,6 +60,7 @@ const messages = new MessagesStore(dynamo, env.MESSAGES_TABLE);
 const chats = new ChatsStore(dynamo, env.CHATS_TABLE);
 const heads = new HeadsStore(dynamo, env.CHATS_TABLE);
 const states = new SharedStateStore(dynamo, env.CHATS_TABLE);
+const participants = new ParticipantsStore(dynamo, env.PARTICIPANTS_TABLE);
 const clients = new ClientsStore(dynamo, env.CLIENTS_TABLE);
 
 export const handler = middy(
@@ -62,6 +68,7 @@ export const handler = middy(
     chat: async (chatId) => await chats.get(chatId),
     readFrom: async (chatId, seq) => await messages.readFrom(chatId, seq),
     moveHead: async (chatId, from, to) => await heads.move(chatId, from, to),
+    keepOwn: async (entry) => await participants.keepOwn(entry.chatId, entry.userId, entry),
     entries: async (chatId, seqs) => await messages.getMany(seqs.map((seq) => ({ chatId, seq }))),
     states: new SharedStates(async (chatId, consistency) => await states.get(chatId, consistency), pause),
     devicesOf: async (userId) => await clients.devicesOf(userId),

@@ -423,6 +423,7 @@ const functions: Readonly<Record<string, Expected>> = {
     environment: {
       MESSAGES_TABLE: "${ChatLogMessages}",
       CHATS_TABLE: "${ChatLogChats}",
+      PARTICIPANTS_TABLE: "${ChatLogChatParticipants}",
       CLIENTS_TABLE: "${ConnectionsClients}",
       DELIVERY_QUEUE_URL: "${DeliveryJobsQueue}",
       ATTACHMENT_JOBS_QUEUE_URL: "${MediaJobsQueue}",
@@ -430,6 +431,7 @@ const functions: Readonly<Record<string, Expected>> = {
     grants: {
       "${ChatLogMessages.Arn}": ["dynamodb:BatchGetItem", "dynamodb:Query"],
       "${ChatLogChats.Arn}": ["dynamodb:GetItem", "dynamodb:UpdateItem"],
+      "${ChatLogChatParticipants.Arn}": ["dynamodb:GetItem", "dynamodb:UpdateItem"],
       "${ConnectionsClients.Arn}": ["dynamodb:Query"],
       "${DeliveryJobsQueue.Arn}": ["sqs:SendMessage"],
       "${MediaJobsQueue.Arn}": ["sqs:SendMessage"],

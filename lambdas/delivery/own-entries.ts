@@ -1,0 +1,26 @@
+import { isGroupId } from "../chats/chat-id.ts";
+import type { Entry } from "../log/entry.ts";
+import { isFor, type SharedState } from "../stores/shared-state.ts";
+import { type FanOutDependencies, stateAfter } from "./fan-out.ts";
+
+export interface OwnEntriesDependencies extends Pick<FanOutDependencies, "states"> {
+  /** Lets the sender of an entry that is hidden from it see it. */
+  readonly keepOwn: (entry: Entry) => Promise<void>;
+}
+
+/**
+ * [BLK1] What a user did in a direct chat while it was blocking the other, and was accepted, is in its own log like
+ * anything else, although it lies in what the block hides.
+ * @param known the chat's shared state, where it is at hand
+ */
+export async function keepOwnEntries(
+  deps: OwnEntriesDependencies,
+  chatId: string,
+  entries: readonly Entry[],
+  known?: SharedState,
+): Promise<void> {
+  if (isGroupId(chatId)) return;
+  const state = known ?? (await stateAfter(deps, entries));
+  const hidden = entries.filter(({ userId, seq }) => state && !isFor(state, userId, seq));
+  await Promise.all(hidden.map(async (entry) => await deps.keepOwn(entry)));
+}
