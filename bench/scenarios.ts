@@ -1,5 +1,6 @@
 /** All scenarios of the cost table; those of groups, of lists and of logging in are here. */
 import type { BenchClient } from "./client.ts";
+import { comingAndGoing, membersChanged, messageChanges, watching } from "./change-scenarios.ts";
 import { forwardedImage, imageMessage } from "./media-scenarios.ts";
 import {
   ackAlone,
@@ -155,6 +156,11 @@ export const scenarios: readonly Scenario[] = [
   groupReceipts(256),
   groupReceipts(256, groupAckFold),
   typing(),
+  watching(20),
+  comingAndGoing(10),
+  membersChanged(10),
+  membersChanged(256),
+  ...messageChanges(),
   imageMessage(),
   forwardedImage(),
   alone(

@@ -88,7 +88,7 @@ async function othersUpTo(
       ? { seq: leftSeq, others: atLeave.others }
       : { seq: head.lastSeq, others: othersUpToHead(head, userId) };
   if (seq > end.seq) {
-    if (atLeave) return undefined;
+    if (leftSeq !== undefined) return undefined;
     const ahead = await countBetween(chatId, end.seq + 1, seq, userId);
     return ahead.entries < seq - end.seq ? undefined : end.others + ahead.others;
   }
