@@ -74,14 +74,14 @@ test("[DLV3] with the stream cut off and no post allowed, nothing is pushed, and
 });
 
 test("[SEC1] without its grant a function's call is denied as in AWS, and the log names the statement", async () => {
-  await using tidings = await startTidings({ mutateTemplate: withoutAction("dynamodb:PutItem") });
+  await using tidings = await startTidings({ mutateTemplate: withoutAction("dynamodb:ConditionCheckItem") });
   const [alice, bob] = [await tidings.connect("alice"), await tidings.connect("bob")];
   const refused = await alice.request("createChat", { participants: [bob.userId] });
   expect(refused.error).toMatchObject({ code: "internal", retryable: true });
   expect(JSON.stringify(refused)).not.toMatch(/arn:|dynamodb/i);
   const logged = tidings.lines.map((line) => JSON.stringify(line)).join("\n");
   expect(logged).toContain("AccessDeniedException");
-  expect(logged).toMatch(/"missingStatement":.*"dynamodb:PutItem"/);
+  expect(logged).toMatch(/"missingStatement":.*"dynamodb:ConditionCheckItem"/);
   expect(await alice.request("listChats")).toMatchObject({ status: "SUCCESS" });
 });
 
