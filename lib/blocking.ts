@@ -19,7 +19,7 @@ export class Blocking extends ChatFunction {
         CLIENTS_TABLE: clients.tableName,
       },
     });
-    grantTable(this, chatLog.messages, "Query");
+    grantTable(this, chatLog.messages, "ConditionCheckItem", "Query");
     grantTable(this, chatLog.chats, "GetItem", "UpdateItem");
     grantTable(this, chatLog.participants, "ConditionCheckItem", "GetItem", "UpdateItem");
     grantTable(this, clients, "BatchGetItem", "DeleteItem", "PutItem", "Query");

@@ -38,8 +38,8 @@ export interface BlockDependencies extends HeadAtDependencies {
   readonly pause: (ms: number) => Promise<void>;
 }
 
-/** Times that others may be in the way. */
-const maxTries = 12;
+/** Times that others, or a message behind the end that was read, may be in the way. */
+const maxTries = 24;
 
 const busy = failure("unavailable", "the chat is busy; send again", 250);
 
@@ -50,7 +50,7 @@ export async function blockUser(
 ): Promise<Outcome<ReplyFields["blockUser"]>> {
   if (blocked === blocker) return failure("bad_request", "userId: must be another user than yourself");
   for (let tries = 0; tries < maxTries; tries += 1) {
-    if (tries > 0) await deps.pause(10 * tries);
+    if (tries > 0) await deps.pause(Math.min(10 * tries, 100));
     if (await deps.isBlocked(blocker, blocked)) return success({});
     if ((await deps.listOf(blocker, undefined, limits.blockedUsers)).userIds.length >= limits.blockedUsers)
       return failure("limit_exceeded", `userId: at most ${limits.blockedUsers} users can be blocked`);
@@ -80,7 +80,7 @@ export async function unblockUser(
   blocker: string,
 ): Promise<Outcome<ReplyFields["unblockUser"]>> {
   for (let tries = 0; tries < maxTries; tries += 1) {
-    if (tries > 0) await deps.pause(10 * tries);
+    if (tries > 0) await deps.pause(Math.min(10 * tries, 100));
     if (!(await deps.isBlocked(blocker, blocked))) return success({});
     const now = await chatOf(deps, blocker, blocked);
     if (now === "again") continue;

@@ -30,6 +30,7 @@ const states = new SharedStateStore(dynamo, env.CHATS_TABLE);
 const participants = new ParticipantsStore(dynamo, env.PARTICIPANTS_TABLE);
 const blocks = new BlocksStore(dynamo, env.CLIENTS_TABLE);
 const changes = new BlockChangesStore(dynamo, {
+  messages: env.MESSAGES_TABLE,
   chats: env.CHATS_TABLE,
   participants: env.PARTICIPANTS_TABLE,
   clients: env.CLIENTS_TABLE,

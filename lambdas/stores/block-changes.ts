@@ -8,6 +8,7 @@ import type { Period, Periods } from "../chats/periods.ts";
 import { isRefused, s } from "./attributes.ts";
 import { blockItem, blockKey } from "./blocks.ts";
 import { type ChangeTables, leaving, rejoining } from "./changes.ts";
+import { slotKey } from "./entry-items.ts";
 import { type AtLeave, membershipKey } from "./participants.ts";
 import { hiddenName, spansItem } from "./shared-state.ts";
 
@@ -41,9 +42,9 @@ export interface Unblocking extends Pair {
 
 export class BlockChangesStore {
   readonly #client: DynamoDBClient;
-  readonly #tables: Omit<ChangeTables, "messages">;
+  readonly #tables: ChangeTables;
 
-  constructor(client: DynamoDBClient, tables: Omit<ChangeTables, "messages">) {
+  constructor(client: DynamoDBClient, tables: ChangeTables) {
     this.#client = client;
     this.#tables = tables;
   }
@@ -62,6 +63,7 @@ export class BlockChangesStore {
         ? [
             leaving(this.#tables.participants, { chatId, userId: blocker, ...chat }),
             this.#hide(chatId, blocker, chat),
+            this.#isEnd(chatId, chat.leftSeq),
           ]
         : [this.#noChat(chatId, blocker)]),
     ]);
@@ -83,6 +85,20 @@ export class BlockChangesStore {
           ]
         : [this.#noChat(chatId, blocker)]),
     ]);
+  }
+
+  /**
+   * What comes behind is stored after the block: whoever follows it up sees that it is hidden, and keeps for the
+   * blocker what is its own (delivery/own-entries.ts).
+   */
+  #isEnd(chatId: string, lastSeq: number): TransactWriteItem {
+    return {
+      ConditionCheck: {
+        TableName: this.#tables.messages,
+        Key: slotKey({ chatId, seq: lastSeq + 1 }),
+        ConditionExpression: "attribute_not_exists(chatId)",
+      },
+    };
   }
 
   #noChat(chatId: string, userId: string): TransactWriteItem {

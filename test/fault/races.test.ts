@@ -4,7 +4,7 @@ import { races, runRace } from "./harness/races.ts";
 import { startWorld, type World } from "./harness/world.ts";
 
 /** Rounds of each race; `npm run fault -- --races N` runs hundreds, under faults of every kind. */
-const rounds = Number(process.env["TIDINGS_RACES"] ?? 24);
+const rounds = Number(process.env["TIDINGS_RACES"] ?? 8);
 
 /** Calls take a while longer or not, so that the sides meet at different places. */
 const rates = { delay: 0.25, delayMs: 25 };

@@ -271,7 +271,7 @@ const functions: Readonly<Record<string, Expected>> = {
       CLIENTS_TABLE: "${ConnectionsClients}",
     },
     grants: {
-      "${ChatLogMessages.Arn}": ["dynamodb:Query"],
+      "${ChatLogMessages.Arn}": ["dynamodb:ConditionCheckItem", "dynamodb:Query"],
       "${ChatLogChats.Arn}": ["dynamodb:GetItem", "dynamodb:UpdateItem"],
       "${ChatLogChatParticipants.Arn}": [
         "dynamodb:ConditionCheckItem",
