@@ -93,9 +93,9 @@ test("[EDT1] [EDT2] its sender may edit a message for 15 minutes and delete it f
   expect(await remove(bob, chatId, seq)).toMatchObject({ status: "SUCCESS", seq: null });
 });
 
-test("[EDT1] [EDT2] [EDT5] edits against a deletion, hundreds of times: no page of the log that shows the deletion shows a text", async () => {
+test("[EDT1] [EDT2] [EDT5] edits against a deletion, time and again: no page of the log that shows the deletion shows a text", async () => {
   await using tidings = await startTidings();
-  const [pairs, rounds] = [5, 40];
+  const [pairs, rounds] = [5, 16];
   let pages = 0;
   await Promise.all(
     Array.from({ length: pairs }, async () => {
