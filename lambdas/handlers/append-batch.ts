@@ -64,7 +64,7 @@ const callbacks = createCallbacks(env.CALLBACK_URL);
 export const handler = middy(
   makeHandler({
     log: new MessagesStore(dynamo, env.MESSAGES_TABLE),
-    states: new SharedStates(async (chatId, consistency) => await states.get(chatId, consistency), pause),
+    states: new SharedStates(states, pause),
     wasMember: async (chatId, userId) => (await participants.get(chatId, userId)) !== undefined,
     post: async (connectionId, frame) => await callbacks.post(connectionId, frame),
     now: Date.now,

@@ -38,8 +38,7 @@ const changes = new BlockChangesStore(dynamo, {
 
 export const handler = middy(
   makeHandler({
-    isBlocked: async (blocker, blocked) =>
-      (await blocks.among([[blocker, blocked]], "strong"))(blocker, blocked),
+    isBlocked: async (blocker, blocked) => await blocks.isBlocked(blocker, blocked),
     listOf: async (blocker, after, limit) => await blocks.listOf(blocker, after, limit),
     membership: async (chatId, userId) => await participants.get(chatId, userId),
     state: async (chatId) => await states.get(chatId, "strong"),

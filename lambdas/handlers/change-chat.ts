@@ -55,7 +55,7 @@ const changes = new ChangesStore(dynamo, {
 
 export const handler = middy(
   makeHandler({
-    states: new SharedStates(async (chatId, consistency) => await states.get(chatId, consistency), pause),
+    states: new SharedStates(states, pause),
     wasMember: async (chatId, userId) => (await participants.get(chatId, userId)) !== undefined,
     tip: async (chatId) => await messages.tip(chatId),
     projectedTip: async (chatId) => await chats.projectedTip(chatId),
@@ -63,8 +63,7 @@ export const handler = middy(
     chat: async (chatId) => await chats.get(chatId),
     readFrom: async (chatId, seq) => await messages.readFrom(chatId, seq),
     membership: async (chatId, userId) => await participants.get(chatId, userId),
-    isBlocked: async (blocker, blocked) =>
-      (await blocks.among([[blocker, blocked]], "strong"))(blocker, blocked),
+    isBlocked: async (blocker, blocked) => await blocks.isBlocked(blocker, blocked),
     markExpiring: async (chatId, userIds) => await changes.markExpiring(chatId, userIds),
     hiddenIn: async (chatId, userId, from, to) => await messages.hiddenIn(chatId, userId, from, to),
     entry: async (chatId, seq) => (await messages.getMany([{ chatId, seq }]))[0],

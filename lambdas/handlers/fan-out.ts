@@ -24,7 +24,7 @@ const clients = new ClientsStore(dynamo, env.CLIENTS_TABLE);
 export const handler = middy(
   makeHandler(
     {
-      states: new SharedStates(async (chatId, consistency) => await states.get(chatId, consistency), pause),
+      states: new SharedStates(states, pause),
       devicesOf: async (userId) => await clients.devicesOf(userId),
       sendJobs: async (jobs) => await sendAll(queues, env.DELIVERY_QUEUE_URL, jobs),
       now: Date.now,

@@ -45,7 +45,7 @@ const attachments = new AttachmentsStore(dynamo, env.ATTACHMENTS_TABLE);
 
 export const handler = middy(
   makeHandler({
-    states: new SharedStates(async (chatId, consistency) => await states.get(chatId, consistency), pause),
+    states: new SharedStates(states, pause),
     wasMember: async (chatId, userId) => (await participants.get(chatId, userId)) !== undefined,
     memberships: async (chatIds, userId) => await participants.getMany(chatIds, userId),
     entries: async (slots) => await messages.getMany(slots),

@@ -70,7 +70,7 @@ export const handler = middy(
     moveHead: async (chatId, from, to) => await heads.move(chatId, from, to),
     keepOwn: async (entry) => await participants.keepOwn(entry.chatId, entry.userId, entry),
     entries: async (chatId, seqs) => await messages.getMany(seqs.map((seq) => ({ chatId, seq }))),
-    states: new SharedStates(async (chatId, consistency) => await states.get(chatId, consistency), pause),
+    states: new SharedStates(states, pause),
     devicesOf: async (userId) => await clients.devicesOf(userId),
     sendAttachmentJobs: async (jobs) => await sendAll(queues, env.ATTACHMENT_JOBS_QUEUE_URL, jobs),
     sendJobs: async (jobs) => await sendAll(queues, env.DELIVERY_QUEUE_URL, jobs),

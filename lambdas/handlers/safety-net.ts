@@ -62,7 +62,7 @@ export const handler = middy(
   makeHandler(
     {
       takeIntoHead: async (chatId, entries) => await takeIntoHead(head, chatId, entries),
-      states: new SharedStates(async (chatId, consistency) => await states.get(chatId, consistency), pause),
+      states: new SharedStates(states, pause),
       devicesOf: async (userId) => await clients.devicesOf(userId),
       keepOwn: async (entry) => await participants.keepOwn(entry.chatId, entry.userId, entry),
       cursors: async (devices, chatId) => await inbox.cursorsOf(devices, chatId, "eventual"),

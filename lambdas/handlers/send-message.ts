@@ -67,7 +67,7 @@ export const handler = middy(
     log: messages,
     projectedTip: async (chatId) => await chats.projectedTip(chatId),
     directLaneMembers: readCount("DIRECT_LANE_MEMBERS"),
-    states: new SharedStates(async (chatId, consistency) => await states.get(chatId, consistency), pause),
+    states: new SharedStates(states, pause),
     wasMember: async (chatId, userId) => (await participants.get(chatId, userId)) !== undefined,
     devicesOf: async (userId) => await clients.devicesOf(userId),
     sendersOf: async (userId) => await clients.sendersOf(userId),

@@ -5,7 +5,7 @@
  */
 import { isGroupId } from "../chats/chat-id.ts";
 import type { Consistency } from "../stores/attributes.ts";
-import type { SharedState } from "../stores/shared-state.ts";
+import type { SharedState, SharedStateStore } from "../stores/shared-state.ts";
 
 /** Groups remembered; the oldest is forgotten first. */
 const maxRemembered = 200;
@@ -14,15 +14,12 @@ const maxRemembered = 200;
 const maxTries = 10;
 
 export class SharedStates {
-  readonly #read: (chatId: string, consistency: Consistency) => Promise<SharedState | undefined>;
-  readonly #pause: (ms: number) => Promise<void>;
+  readonly #store: Pick<SharedStateStore, "get">;
+  readonly #pause: (ms: number) => Promise<unknown>;
   readonly #groups = new Map<string, SharedState>();
 
-  constructor(
-    read: (chatId: string, consistency: Consistency) => Promise<SharedState | undefined>,
-    pause: (ms: number) => Promise<void>,
-  ) {
-    this.#read = read;
+  constructor(store: Pick<SharedStateStore, "get">, pause: (ms: number) => Promise<unknown>) {
+    this.#store = store;
     this.#pause = pause;
   }
 
@@ -31,7 +28,7 @@ export class SharedStates {
    * @param consistency of the read, where there is one
    */
   async glimpse(chatId: string, consistency: Consistency = "eventual"): Promise<SharedState | undefined> {
-    return this.#groups.get(chatId) ?? this.#keep(await this.#read(chatId, consistency));
+    return this.#groups.get(chatId) ?? this.#keep(await this.#store.get(chatId, consistency));
   }
 
   /**
@@ -46,7 +43,7 @@ export class SharedStates {
   ): Promise<SharedState | undefined> {
     if (seen && stateSeq !== undefined && seen.stateSeq >= stateSeq) return seen;
     for (let tries = 1; ; tries += 1) {
-      const state = this.#keep(await this.#read(chatId, "strong"));
+      const state = this.#keep(await this.#store.get(chatId, "strong"));
       if (!state || stateSeq === undefined || state.stateSeq >= stateSeq) return state;
       // The items of a transaction are not seen all at the same moment.
       if (tries === maxTries) throw new Error("a chat's shared state stayed behind its log");

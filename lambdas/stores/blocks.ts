@@ -31,6 +31,11 @@ export class BlocksStore {
     return (blocker, blocked) => found.has(`${partition(blocker)} ${blocked}`);
   }
 
+  /** Whether the first has blocked the second; read strongly. */
+  async isBlocked(blocker: string, blocked: string): Promise<boolean> {
+    return (await this.among([[blocker, blocked]], "strong"))(blocker, blocked);
+  }
+
   /** Those of the users between whom and this one a block stands, whoever made it. */
   async apartFrom(
     userId: string,

@@ -132,9 +132,9 @@ function dependencies(world: World, step: Step, log: Partial<AppendLog> = {}): A
 
 /** Who may write, as sends see it: each read of the state is one step. */
 function writing(world: World, step: Step): WriterDependencies {
-  const read = async (_: string, consistency: "strong" | "eventual") =>
+  const get = async (_: string, consistency: "strong" | "eventual") =>
     await step(() => (consistency === "strong" ? world.state : world.shownState));
-  return { states: new SharedStates(read, async () => {}), wasMember: async () => true };
+  return { states: new SharedStates({ get }, async () => {}), wasMember: async () => true };
 }
 
 /** The terms of a send whose sender nobody removes: for orders in which nothing of that matters. */
