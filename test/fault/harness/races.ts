@@ -1,6 +1,8 @@
 /**
  * Two who do, at the same time, what cannot both come first. Each race is run in rounds, each with a chat of its own,
- * on devices that go through all rounds; a round says how it came out, so that one can see that it was a race.
+ * on devices that go through all rounds; a round says how it came out, so that one can see that it was a race. The one
+ * that came first gives the other a head start in the next round, so that the rounds stay where the two meet, whatever
+ * each takes on the machine at hand.
  */
 import { setTimeout as pause } from "node:timers/promises";
 import type { FaultRates } from "../../../local/faults/seeded-plan.ts";
@@ -14,19 +16,24 @@ export interface Race {
   readonly name: string;
   /** Rules of docs/SPEC.md that it is about. */
   readonly rules: readonly string[];
-  /** Ways in which it must come out, each at least once in a few dozen rounds. */
-  readonly ways: readonly string[];
+  /** Ways in which it must come out, each at least once: the first side's and the other's, or the only one. */
+  readonly ways: readonly [string] | readonly [first: string, second: string];
   readonly round: (scene: Scene, users: readonly string[], round: Round) => Promise<string>;
 }
 
 interface Round {
   /** 0 to 1, the next of a stream of its own. */
   readonly random: () => number;
+  /** Milliseconds by which the first side begins after the other; before it where negative. */
+  readonly lagMs: () => number;
   readonly text: (what: string) => string;
 }
 
-/** Milliseconds that one side of a race waits at most before it begins: about what the other side takes. */
+/** Milliseconds of a head start to begin with: about what a side takes. */
 const headStartMs = 30;
+
+/** Rounds after which a race ends at the latest, whether or not it came out in all its ways. */
+const roundsAtMost = 60;
 
 const isDone = (outcome: Outcome | undefined): boolean =>
   outcome?.type === "reply" && outcome.reply.status === "SUCCESS";
@@ -39,16 +46,34 @@ const change = async (device: Device, chatId: string, operation: string, userId:
 
 /** Both at once, one of them with a head start. */
 const together = async <A, B>(
-  { random }: Round,
+  { lagMs }: Round,
   a: () => Promise<A>,
   b: () => Promise<B>,
 ): Promise<[A, B]> => {
-  const lead = (2 * random() - 1) * headStartMs;
+  const lag = lagMs();
   return await Promise.all([
-    pause(Math.max(lead, 0)).then(async () => await a()),
-    pause(Math.max(-lead, 0)).then(async () => await b()),
+    pause(Math.max(lag, 0)).then(async () => await a()),
+    pause(Math.max(-lag, 0)).then(async () => await b()),
   ]);
 };
+
+/** Finds where two sides meet: a side that comes first again and again gives the other twice the head start. */
+class HeadStart {
+  #lagMs = 0;
+  #stepMs = headStartMs;
+  #last: "first" | "second" | undefined;
+
+  /** @param random 0 to 1, the next of a stream of its own. */
+  lagMs(random: () => number): number {
+    return this.#lagMs + (2 * random() - 1) * headStartMs;
+  }
+
+  cameFirst(side: "first" | "second"): void {
+    this.#stepMs = side === this.#last ? this.#stepMs * 2 : headStartMs;
+    this.#last = side;
+    this.#lagMs += side === "first" ? this.#stepMs : -this.#stepMs;
+  }
+}
 
 const send = async (device: Device, chatId: string, text: string, knowsTip: boolean) =>
   await device.send(device.compose(chatId, text, knowsTip));
@@ -58,7 +83,7 @@ export const races: readonly Race[] = [
   {
     name: "removal against send",
     rules: ["CHT3", "CHT6"],
-    ways: ["sent", "refused"],
+    ways: ["refused", "sent"],
     round: async (scene, [a = "", b = "", c = ""], round) => {
       const chatId = await scene.group(a, [b, c]);
       const [, sent] = await together(
@@ -105,7 +130,7 @@ export const races: readonly Race[] = [
   {
     name: "join against send",
     rules: ["CHT6", "DLV1"],
-    ways: ["before the joining", "after the joining"],
+    ways: ["after the joining", "before the joining"],
     round: async (scene, [a = "", b = "", c = ""], round) => {
       const chatId = await scene.group(a, [b], [c]);
       const [joined, sent] = await together(
@@ -203,6 +228,9 @@ export async function runRace(
   const run = (runs += 1);
   const mark = `text-of-race-${seed}-`;
   const ways = new Map<string, number>();
+  const [first, second] = race.ways;
+  const isOver = (round: number): boolean =>
+    round >= (race.ways.every((way) => ways.has(way)) ? rounds : Math.max(rounds, roundsAtMost));
   const act = async (scene: Scene): Promise<void> => {
     const casts = Array.from({ length: sides }, (_, side) =>
       ["a", "b", "c", "d"].map((name) => `${name}${side}-race-${run}`),
@@ -212,10 +240,14 @@ export async function runRace(
     await Promise.all(
       casts.map(async (users, side) => {
         const random = randomOf("race", seed, race.name, String(side));
-        for (let round = side; round < rounds; round += sides) {
+        const headStart = new HeadStart();
+        const lagMs = (): number => headStart.lagMs(random);
+        for (let round = side; !isOver(round); round += sides) {
           const text = (what: string): string => `${mark}${round} ${what}`;
-          const way = await race.round(scene, users, { random, text });
+          const way = await race.round(scene, users, { random, lagMs, text });
           ways.set(way, (ways.get(way) ?? 0) + 1);
+          if (way === second) headStart.cameFirst("second");
+          else if (second !== undefined && way === first) headStart.cameFirst("first");
         }
       }),
     );
