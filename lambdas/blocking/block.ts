@@ -16,7 +16,7 @@ import { begun } from "../chats/periods.ts";
 import { othersUpToHead } from "../chats/unread.ts";
 import { decodeCursor, encodeCursor } from "../commands/cursor.ts";
 import type { Blocking, Unblocking } from "../stores/block-changes.ts";
-import type { Membership } from "../stores/participants.ts";
+import type { Membership } from "../stores/membership-items.ts";
 import { maxHidden, type SharedState } from "../stores/shared-state.ts";
 
 export interface BlockDependencies extends HeadAtDependencies {

@@ -3,7 +3,7 @@ import { failure, type Outcome, success } from "../../protocol/errors.ts";
 import type { ChatView, ReplyFields } from "../../protocol/frames.ts";
 import type { Chat, DirectChat } from "../stores/chat-items.ts";
 import { emptyHead } from "../stores/chat-items.ts";
-import type { Membership } from "../stores/participants.ts";
+import type { Membership } from "../stores/membership-items.ts";
 import { directChatId } from "./chat-id.ts";
 
 export interface CreateDirectDependencies {

@@ -20,7 +20,7 @@ import { chunks } from "../chunks.ts";
 import type { ChangeEntry } from "../log/entry.ts";
 import { type Chat, emptyHead, type GroupChat, isMade } from "../stores/chat-items.ts";
 import type { DeviceKey } from "../stores/inbox.ts";
-import type { Membership } from "../stores/participants.ts";
+import type { Membership } from "../stores/membership-items.ts";
 import type { SharedState } from "../stores/shared-state.ts";
 import { groupChatId } from "./chat-id.ts";
 

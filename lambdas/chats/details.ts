@@ -3,7 +3,7 @@ import { failure, type Outcome, success } from "../../protocol/errors.ts";
 import type { ReplyFields } from "../../protocol/frames.ts";
 import { type Chat, isMade } from "../stores/chat-items.ts";
 import { marksFor, type VisibleMarksDependencies } from "../receipts/visible-marks.ts";
-import type { Marks, Membership } from "../stores/participants.ts";
+import type { Marks, Membership } from "../stores/membership-items.ts";
 import type { SharedState } from "../stores/shared-state.ts";
 
 export interface GetChatDependencies extends VisibleMarksDependencies {

@@ -1,7 +1,7 @@
 /** The head of a chat at one entry of its log, whatever the stored one stands at. */
 import type { Entry } from "../log/entry.ts";
 import type { Chat, Head } from "../stores/chat-items.ts";
-import type { AtLeave, Membership } from "../stores/participants.ts";
+import type { AtLeave, Membership } from "../stores/membership-items.ts";
 import { fold } from "./project-head.ts";
 import { othersUpToHead } from "./unread.ts";
 

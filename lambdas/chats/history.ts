@@ -7,7 +7,7 @@ import { editedTexts, settled } from "../log/edited-texts.ts";
 import { type Entry, isVisible, toFrame } from "../log/entry.ts";
 import { Page } from "../log/page.ts";
 import type { LogPosition } from "../stores/entry-items.ts";
-import type { Membership } from "../stores/participants.ts";
+import type { Membership } from "../stores/membership-items.ts";
 import { isGroupId } from "./chat-id.ts";
 import { lastSeen, nextSeen, seesSeq } from "./periods.ts";
 

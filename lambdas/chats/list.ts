@@ -13,7 +13,7 @@ import { isVisible, textFor } from "../log/entry.ts";
 import { Page } from "../log/page.ts";
 import { type Chat, emptyHead, isMade, type LastMessage, type PersonalChat } from "../stores/chat-items.ts";
 import { marksOfPeers, type MarksOfPeersDependencies } from "../receipts/visible-marks.ts";
-import type { ChatOfUser, Membership } from "../stores/participants.ts";
+import type { ChatOfUser, Membership } from "../stores/membership-items.ts";
 import type { HistoryDependencies } from "./history.ts";
 import { lastSeen, seesNothing, seesSeq } from "./periods.ts";
 import { fold } from "./project-head.ts";

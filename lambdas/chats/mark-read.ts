@@ -11,7 +11,7 @@ import type { ReplyFields } from "../../protocol/frames.ts";
 import type { RequestOf } from "../../protocol/requests.ts";
 import { type Chat, type Head, isMade } from "../stores/chat-items.ts";
 import type { DeviceKey } from "../stores/inbox.ts";
-import type { Marks, ReadMark } from "../stores/participants.ts";
+import type { Marks, ReadMark } from "../stores/membership-items.ts";
 import { periodsOf } from "./periods.ts";
 import type { TellOtherDevices } from "./tell-devices.ts";
 import { type CountUnread, othersUpToHead, type Reader, unreadNow } from "./unread.ts";

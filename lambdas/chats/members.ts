@@ -5,7 +5,7 @@ import { limits } from "../../protocol/limits.ts";
 import type { RequestOf } from "../../protocol/requests.ts";
 import type { Effect } from "../stores/changes.ts";
 import type { DeviceKey } from "../stores/inbox.ts";
-import type { Membership } from "../stores/participants.ts";
+import type { Membership } from "../stores/membership-items.ts";
 import { maxLeavers, type Role, type SharedMember, type SharedState } from "../stores/shared-state.ts";
 import { changeChat, type ChangeDependencies, type Decision, type LogEnd } from "./change.ts";
 import { headAt, type HeadAtDependencies, keptBy } from "./head-at.ts";

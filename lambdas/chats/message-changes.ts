@@ -7,7 +7,7 @@ import { isVisible, type Entry, type MessageEntry } from "../log/entry.ts";
 import { checkText } from "../log/message-text.ts";
 import type { Effect } from "../stores/changes.ts";
 import type { DeviceKey } from "../stores/inbox.ts";
-import type { Membership } from "../stores/participants.ts";
+import type { Membership } from "../stores/membership-items.ts";
 import { changeChat, type ChangeDependencies, type Decision, type LogEnd } from "./change.ts";
 import { seesSeq } from "./periods.ts";
 

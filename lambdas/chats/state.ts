@@ -3,7 +3,7 @@ import { failure, type Outcome, success } from "../../protocol/errors.ts";
 import type { ReplyFields } from "../../protocol/frames.ts";
 import type { RequestOf } from "../../protocol/requests.ts";
 import type { DeviceKey } from "../stores/inbox.ts";
-import type { ChatState } from "../stores/participants.ts";
+import type { ChatState } from "../stores/membership-items.ts";
 import { isGroupId } from "./chat-id.ts";
 import type { TellOtherDevices } from "./tell-devices.ts";
 

@@ -6,7 +6,7 @@
 import { type Entry, isVisible } from "../log/entry.ts";
 import { type Head, maxDeleted } from "../stores/chat-items.ts";
 import type { LogPosition } from "../stores/entry-items.ts";
-import type { Membership } from "../stores/participants.ts";
+import type { Membership } from "../stores/membership-items.ts";
 import { periodsOf, seesSeq } from "./periods.ts";
 
 /** Messages of others in the log up to the head. */

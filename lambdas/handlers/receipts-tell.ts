@@ -10,7 +10,7 @@ import { tellReceipts, type TellReceiptsDependencies } from "../receipts/tell-re
 import { BlocksStore } from "../stores/blocks.ts";
 import { ClientsStore } from "../stores/clients.ts";
 import { MessagesStore } from "../stores/messages.ts";
-import { markChangeOf } from "../stores/participants.ts";
+import { markChangeOf } from "../stores/membership-items.ts";
 import { PrivacyStore } from "../stores/privacy.ts";
 import { SharedStateStore } from "../stores/shared-state.ts";
 import { describe, log } from "../telemetry/log.ts";

@@ -16,7 +16,7 @@ import { Page } from "../log/page.ts";
 import type { Chat } from "../stores/chat-items.ts";
 import type { Device } from "../stores/clients.ts";
 import type { LogPosition } from "../stores/entry-items.ts";
-import type { ChatOfUser, Membership } from "../stores/participants.ts";
+import type { ChatOfUser, Membership } from "../stores/membership-items.ts";
 
 export interface SyncDependencies {
   readonly chatsOf: (

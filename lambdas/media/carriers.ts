@@ -4,7 +4,7 @@ import { seesSeq } from "../chats/periods.ts";
 import { chunks } from "../chunks.ts";
 import { type Entry, isVisible } from "../log/entry.ts";
 import type { LogPosition } from "../stores/entry-items.ts";
-import type { Membership } from "../stores/participants.ts";
+import type { Membership } from "../stores/membership-items.ts";
 
 export interface CarrierDependencies {
   /** The user's memberships of these chats, read strongly. */

@@ -1,5 +1,5 @@
 /** [RCP1] [RCP3] What others are shown of a member's marks, in frames, in getChat and in the chat list alike. */
-import type { Marks } from "../stores/participants.ts";
+import type { Marks } from "../stores/membership-items.ts";
 
 /** As they are shown: a null readSeq is hidden. */
 export interface ShownMarks {

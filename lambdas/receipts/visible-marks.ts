@@ -1,6 +1,6 @@
 /** [CHT4] [LST1] [RCP3] [BLK1] Marks as somebody asks for them, shown as receipts would have told them. */
 import type { ChatType } from "../../protocol/frames.ts";
-import type { Marks } from "../stores/participants.ts";
+import type { Marks } from "../stores/membership-items.ts";
 import { type ShownMarks, shown } from "./marks.ts";
 import type { TellReceiptsDependencies } from "./tell-receipts.ts";
 

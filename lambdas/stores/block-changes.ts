@@ -9,7 +9,7 @@ import { isRefused, s } from "./attributes.ts";
 import { blockItem, blockKey } from "./blocks.ts";
 import { type ChangeTables, leaving, rejoining } from "./changes.ts";
 import { slotKey } from "./entry-items.ts";
-import { type AtLeave, membershipKey } from "./participants.ts";
+import { type AtLeave, membershipKey } from "./membership-items.ts";
 import { hiddenName, spansItem } from "./shared-state.ts";
 
 interface Pair {

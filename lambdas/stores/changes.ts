@@ -12,7 +12,13 @@ import { blockKey } from "./blocks.ts";
 import { newChatItem, type PersonalChat } from "./chat-items.ts";
 import { editItem, reactionItem, reactionName, slotKey, timeToLive, toItem } from "./entry-items.ts";
 import { hiddenPartition } from "./messages.ts";
-import { type AtLeave, atLeaveItem, type Membership, membershipItem, membershipKey } from "./participants.ts";
+import {
+  type AtLeave,
+  atLeaveItem,
+  type Membership,
+  membershipItem,
+  membershipKey,
+} from "./membership-items.ts";
 import { sharedItem, type SharedState, spansItem } from "./shared-state.ts";
 
 /** What a change does beside its entry. */

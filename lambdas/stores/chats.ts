@@ -11,7 +11,7 @@ import { batchGet, isRefused, n, refusedByCondition, s, text } from "./attribute
 import { blockKey } from "./blocks.ts";
 import { type Chat, type DirectChat, newChatItem, toChat } from "./chat-items.ts";
 import { toItem } from "./entry-items.ts";
-import { type Membership, membershipItem } from "./participants.ts";
+import { type Membership, membershipItem } from "./membership-items.ts";
 import { hiddenName, type SharedState, sharedItem, spansItem } from "./shared-state.ts";
 
 export class ChatsStore {

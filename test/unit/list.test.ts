@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { listChats, type ListDependencies } from "../../lambdas/chats/list.ts";
 import type { Chat } from "../../lambdas/stores/chat-items.ts";
-import type { Membership } from "../../lambdas/stores/participants.ts";
+import type { Membership } from "../../lambdas/stores/membership-items.ts";
 
 test("[LST1] a page of the longest previews stays under 100 KB, and paging repeats and skips no chat", async () => {
   const ids = Array.from({ length: 100 }, (_, at) => `chat-${String(at).padStart(3, "0")}`);

@@ -5,7 +5,7 @@ import { fold } from "../../lambdas/chats/project-head.ts";
 import { unreadOf } from "../../lambdas/chats/unread.ts";
 import type { Entry } from "../../lambdas/log/entry.ts";
 import { type Chat, emptyHead } from "../../lambdas/stores/chat-items.ts";
-import type { ReadMark } from "../../lambdas/stores/participants.ts";
+import type { ReadMark } from "../../lambdas/stores/membership-items.ts";
 
 const me = "bob";
 const device = { userId: me, deviceId: "phone" };

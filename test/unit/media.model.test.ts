@@ -5,7 +5,7 @@ import type { AttachmentJob } from "../../lambdas/media/job.ts";
 import { settle, type SettleDependencies } from "../../lambdas/media/settle.ts";
 import { verify, type VerifyDependencies } from "../../lambdas/media/verify.ts";
 import type { MessageName, Upload } from "../../lambdas/stores/attachments.ts";
-import type { Membership } from "../../lambdas/stores/participants.ts";
+import type { Membership } from "../../lambdas/stores/membership-items.ts";
 import { type Actor, everyInterleaving, type Step } from "./interleavings.ts";
 
 const attachmentId = "file";

@@ -8,7 +8,7 @@ import {
   tellReceipts,
   type TellReceiptsDependencies,
 } from "../../lambdas/receipts/tell-receipts.ts";
-import type { Marks } from "../../lambdas/stores/participants.ts";
+import type { Marks } from "../../lambdas/stores/membership-items.ts";
 import type { SharedState } from "../../lambdas/stores/shared-state.ts";
 
 const chatId = "g_AAAAAAAAAAAAAAAAAAAAAA";
