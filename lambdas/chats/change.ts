@@ -13,7 +13,7 @@ import { slotKeptMs, type Tip, visibleUntil } from "../log/append.ts";
 import type { ChangeEntry, Entry } from "../log/entry.ts";
 import type { SharedStates } from "../log/shared-states.ts";
 import { refusal, type WriterDependencies } from "../log/writer.ts";
-import type { Effect } from "../stores/changes.ts";
+import type { Effect } from "../stores/effects.ts";
 import type { DeviceKey } from "../stores/inbox.ts";
 import type { SharedState } from "../stores/shared-state.ts";
 

@@ -9,7 +9,7 @@ import type { RequestOf } from "../../protocol/requests.ts";
 import { type Tip, visibleUntil } from "../log/append.ts";
 import { type ChangeEntry, isVisible, type MessageEntry } from "../log/entry.ts";
 import { emptyHead } from "../stores/chat-items.ts";
-import type { Effect } from "../stores/changes.ts";
+import type { Effect } from "../stores/effects.ts";
 import type { DeviceKey } from "../stores/inbox.ts";
 import { type ChangeDependencies, endOf } from "./change.ts";
 import { personalChatId } from "./chat-id.ts";

@@ -3,7 +3,7 @@ import { failure, type Outcome, success } from "../../protocol/errors.ts";
 import type { Changed, MembersChanged } from "../../protocol/frames.ts";
 import { limits } from "../../protocol/limits.ts";
 import type { RequestOf } from "../../protocol/requests.ts";
-import type { Effect } from "../stores/changes.ts";
+import type { Effect } from "../stores/effects.ts";
 import type { DeviceKey } from "../stores/inbox.ts";
 import type { Membership } from "../stores/membership-items.ts";
 import { maxLeavers, type Role, type SharedMember, type SharedState } from "../stores/shared-state.ts";

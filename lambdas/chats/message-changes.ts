@@ -5,7 +5,7 @@ import { limits } from "../../protocol/limits.ts";
 import type { RequestOf } from "../../protocol/requests.ts";
 import { isVisible, type Entry, type MessageEntry } from "../log/entry.ts";
 import { checkText } from "../log/message-text.ts";
-import type { Effect } from "../stores/changes.ts";
+import type { Effect } from "../stores/effects.ts";
 import type { DeviceKey } from "../stores/inbox.ts";
 import type { Membership } from "../stores/membership-items.ts";
 import { changeChat, type ChangeDependencies, type Decision, type LogEnd } from "./change.ts";

@@ -7,7 +7,7 @@ import {
 import type { Period, Periods } from "../chats/periods.ts";
 import { isRefused, s } from "./attributes.ts";
 import { blockItem, blockKey } from "./blocks.ts";
-import { type ChangeTables, leaving, rejoining } from "./changes.ts";
+import { type ChangeTables, leaving, rejoining } from "./effects.ts";
 import { slotKey } from "./entry-items.ts";
 import { type AtLeave, membershipKey } from "./membership-items.ts";
 import { hiddenName, spansItem } from "./shared-state.ts";
