@@ -15,7 +15,7 @@ export interface PresenceProps {
 }
 
 /**
- * Who watches whom, and what users show of themselves: commands watchPresence and setPrivacy. Watchers are told of
+ * Who watches whom, and what users show of themselves: commands watchPresence, getPrivacy and setPrivacy. Watchers are told of
  * what comes and goes by those who follow the devices' stream (devices.ts).
  */
 export class Presence extends ChatFunction {
@@ -33,6 +33,7 @@ export class Presence extends ChatFunction {
     grantTable(this, chatLog.chats, "BatchGetItem");
 
     api.addCommand("watchPresence", this);
+    api.addCommand("getPrivacy", this);
     api.addCommand("setPrivacy", this);
   }
 }

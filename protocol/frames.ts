@@ -295,6 +295,7 @@ export interface ReplyFields {
   react: Changed;
   setTyping: Readonly<Record<string, never>>;
   watchPresence: { readonly presence: readonly Presence[] };
+  getPrivacy: Privacy;
   setPrivacy: Privacy;
   blockUser: Readonly<Record<string, never>>;
   unblockUser: Readonly<Record<string, never>>;

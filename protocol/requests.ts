@@ -220,6 +220,7 @@ const watchPresence = z.object({
 });
 
 /** [PRS3] [RCP3] What the user shows of itself; what is not named stays. */
+const getPrivacy = z.object({ command: z.literal("getPrivacy"), requestId });
 const setPrivacy = z
   .object({
     command: z.literal("setPrivacy"),
@@ -269,6 +270,7 @@ export const requestSchemas = {
   react,
   setTyping,
   watchPresence,
+  getPrivacy,
   setPrivacy,
   blockUser,
   unblockUser,

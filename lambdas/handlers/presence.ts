@@ -1,4 +1,4 @@
-/** `watchPresence` and `setPrivacy`: [PRS1] [PRS3] [RCP3]. */
+/** `watchPresence`, `getPrivacy` and `setPrivacy`: [PRS1] [PRS3] [RCP3]. */
 import { randomUUID } from "node:crypto";
 import middy from "@middy/core";
 import { success } from "../../protocol/errors.ts";
@@ -28,6 +28,7 @@ export function makeHandler(deps: Dependencies) {
   return commandHandler(
     {
       watchPresence: async (request, caller) => await watchPresence(deps, request, caller),
+      getPrivacy: async (_, { userId }) => success((await deps.privacyOf([userId]))(userId)),
       setPrivacy: onSetPrivacy,
     },
     deps.now,

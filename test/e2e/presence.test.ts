@@ -178,8 +178,10 @@ test.skipIf(!hasIssuer)(
   },
 );
 
-test("[PRS3] [RCP3] setPrivacy changes what is named and answers with all of it", async () => {
-  const alice = await connect(newUser("alice"));
+test("[PRS3] [RCP3] setPrivacy changes what is named and answers with all of it, which getPrivacy tells every device", async () => {
+  const user = newUser("alice");
+  const alice = await connect(user);
+  expect(await alice.ask("getPrivacy", {})).toMatchObject({ lastSeen: "everyone", readReceipts: true });
   expect(await alice.ask("setPrivacy", { lastSeen: "contacts" })).toMatchObject({
     lastSeen: "contacts",
     readReceipts: true,
@@ -188,6 +190,8 @@ test("[PRS3] [RCP3] setPrivacy changes what is named and answers with all of it"
     lastSeen: "contacts",
     readReceipts: false,
   });
+  const laptop = await connect(user, { deviceId: "laptop" });
+  expect(await laptop.ask("getPrivacy", {})).toMatchObject({ lastSeen: "contacts", readReceipts: false });
   expect(await alice.ask("setPrivacy", { lastSeen: "everyone", readReceipts: true })).toMatchObject({
     lastSeen: "everyone",
     readReceipts: true,

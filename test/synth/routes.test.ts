@@ -23,6 +23,7 @@ const routes: Readonly<Record<string, string>> = {
   markRead: "ChatState",
   setTyping: "TypingSet",
   watchPresence: "Presence",
+  getPrivacy: "Presence",
   setPrivacy: "Presence",
   listDevices: "DevicesCommands",
   removeDevice: "DevicesCommands",
