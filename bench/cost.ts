@@ -104,7 +104,7 @@ export const costSection = ({ measured, routes }: CostRun): Section => ({
     "Budgets, as the design set them:",
     budgetTable(budgetsOf(measured, routes)),
     ...Object.entries(routes).map(([name, route]) => `A ${name} message on its way: ${routeText(route)}`),
-    `What does not depend on messages: a connection open all month (43,200 minutes) costs $${fixed(43_200 * prices.gatewayConnectionMinute, 4)}; a queue's mapping that finds nothing still polls, five long polls of 20 s at once, about 648,000 requests a month ($${fixed(648_000 * prices.queueRequest, 2)}) a queue beyond SQS's free million.`,
+    `A connection that is open all month (43,200 minutes) costs $${fixed(43_200 * prices.gatewayConnectionMinute, 4)}, whatever goes over it.`,
     `What each is made of:\n\n${measured.map(({ name, counts }) => `- ${name}: ${composition(counts)}`).join("\n")}`,
   ],
 });

@@ -17,6 +17,7 @@ import { cpuSection } from "./cpu.ts";
 import { fanOutSection } from "./fanout.ts";
 import { growthSection } from "./growth.ts";
 import { hotSection } from "./hot.ts";
+import { idleSection } from "./idle.ts";
 import { lanesSection } from "./lanes.ts";
 import { latencySection } from "./latency.ts";
 import { type Chart, svgOf } from "./svg.ts";
@@ -34,6 +35,7 @@ const sections: Readonly<Record<string, (bench: Bench) => Promise<Section>>> = {
   lanes: lanesSection,
   growth: growthSection,
   cpu: cpuSection,
+  idle: async ({ assemblyOf }) => idleSection(await assemblyOf("deployed")),
   bundles: async ({ assemblyOf }) => await bundleSection(await functionsOf(await assemblyOf("deployed"))),
 };
 

@@ -24,6 +24,8 @@ export const prices = {
   objectWrite: 5e-6,
   /** The same page: $0.0004 a thousand GET, HEAD and all others; DELETE and the end of an upload are free. */
   objectRead: 0.4e-6,
+  /** https://aws.amazon.com/cloudwatch/pricing/: an alarm on one metric of standard resolution, a month. */
+  alarmMonth: 0.1,
 } as const;
 
 /** A WebSocket message is billed by the started 32 KB, one to or from `@connections` alike. */
