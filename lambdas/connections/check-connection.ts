@@ -6,6 +6,7 @@
 import type { ClosingFrame } from "../../protocol/frames.ts";
 import type { DeviceRow } from "../stores/clients.ts";
 import type { DeviceKey } from "../stores/inbox.ts";
+import { reasonOf } from "./ending.ts";
 import type { ConnectionCheck } from "./job.ts";
 
 export interface CheckDependencies {
@@ -22,6 +23,6 @@ export async function checkConnection(deps: CheckDependencies, check: Connection
   const [isOpen, row] = await Promise.all([deps.isOpen(connectionId), deps.row(device)]);
   const isIts = row?.connection?.connectionId === connectionId;
   if (isOpen && isIts) await deps.checkLater(check);
-  else if (isOpen) await deps.end(connectionId, row?.connection ? "replaced" : "removed");
+  else if (isOpen) await deps.end(connectionId, reasonOf(row));
   else if (isIts) await deps.disconnect(device, connectionId);
 }

@@ -6,8 +6,6 @@
  * to be written sees all the others, and there are never more known devices than allowed. One whose handshake dies
  * before that is never known.
  */
-import type { ClosingFrame } from "../../protocol/frames.ts";
-import type { Callbacks } from "../aws/callbacks.ts";
 import type { Connection, DeviceRow } from "../stores/clients.ts";
 import type { DeviceKey } from "../stores/inbox.ts";
 
@@ -71,21 +69,3 @@ export async function connect(
   if (isFull) return "full";
   throw new Error("the device's connection was changed by others at every attempt");
 }
-
-/** Tells a connection why it ends, and closes it. */
-export async function endConnection(
-  callbacks: Pick<Callbacks, "post" | "close">,
-  connectionId: string,
-  reason: ClosingFrame["reason"],
-): Promise<void> {
-  const frame: ClosingFrame = { command: "closing", reason };
-  try {
-    await callbacks.post(connectionId, JSON.stringify(frame));
-  } finally {
-    await callbacks.close(connectionId);
-  }
-}
-
-/** Tells a connection that another took its place, and closes it. */
-export const replaceConnection = async (callbacks: Callbacks, connectionId: string): Promise<void> =>
-  await endConnection(callbacks, connectionId, "replaced");

@@ -12,7 +12,7 @@ import { PrivacyStore } from "../stores/privacy.ts";
 import { WatchesStore } from "../stores/watches.ts";
 import { describe, log } from "../telemetry/log.ts";
 import type { CheckDependencies } from "./check-connection.ts";
-import { endConnection } from "./connect.ts";
+import { endConnection } from "./ending.ts";
 import type { FollowDependencies } from "./follow-changes.ts";
 import { forgetCursors } from "./forget-cursors.ts";
 import { gather } from "./gather.ts";

@@ -7,7 +7,8 @@ import { createCallbacks } from "../aws/callbacks.ts";
 import { createDynamoClient } from "../aws/clients.ts";
 import { type CommandEvent, identityOf } from "../commands/identity.ts";
 import { type Headers, offered } from "../connections/handshake-headers.ts";
-import { connect, type ConnectDependencies, replaceConnection } from "../connections/connect.ts";
+import { connect, type ConnectDependencies } from "../connections/connect.ts";
+import { endConnection } from "../connections/ending.ts";
 import { readCount, readEnvironment } from "../environment.ts";
 import { ClientsStore } from "../stores/clients.ts";
 import { log } from "../telemetry/log.ts";
@@ -49,7 +50,7 @@ export const handler = middy(
     devicesOf: async (userId) => await clients.rowsOf(userId),
     admit: async (device, connectionId) => await clients.admit(device, connectionId),
     withdraw: async (device, connectionId) => await clients.withdraw(device, connectionId),
-    replace: async (connectionId) => await replaceConnection(callbacks, connectionId),
+    replace: async (connectionId) => await endConnection(callbacks, connectionId, "replaced"),
     pause: async (ms) => await pause(ms),
     random: Math.random,
   }),

@@ -4,7 +4,7 @@ import { success } from "../../protocol/errors.ts";
 import { createCallbacks } from "../aws/callbacks.ts";
 import { createDynamoClient } from "../aws/clients.ts";
 import { answeredLater, type Command, commandHandler, replyText } from "../commands/command-handler.ts";
-import { endConnection } from "../connections/connect.ts";
+import { endConnection } from "../connections/ending.ts";
 import { listDevices } from "../connections/list-devices.ts";
 import { removeDevice, type RemoveDependencies } from "../connections/remove-device.ts";
 import { readEnvironment } from "../environment.ts";

@@ -1,10 +1,11 @@
 /** `sync` and `ack`: [DLV2] [DLV3]. */
 import middy from "@middy/core";
 import { failure } from "../../protocol/errors.ts";
+import type { ClosingFrame } from "../../protocol/frames.ts";
 import { createCallbacks } from "../aws/callbacks.ts";
 import { createDynamoClient } from "../aws/clients.ts";
 import { type Command, commandHandler } from "../commands/command-handler.ts";
-import { replaceConnection } from "../connections/connect.ts";
+import { endConnection, reasonOf } from "../connections/ending.ts";
 import { readEnvironment, readOptionalCount } from "../environment.ts";
 import { acknowledge } from "../inbox/ack.ts";
 import { sync } from "../inbox/sync.ts";
@@ -20,21 +21,27 @@ export interface Stores {
   readonly messages: MessagesStore;
   readonly chats: ChatsStore;
   readonly participants: ParticipantsStore;
-  /** Tells a connection that another took its place, and closes it. */
-  readonly replace: (connectionId: string) => Promise<void>;
+  /** Tells a connection why it ends, and closes it. */
+  readonly end: (connectionId: string, reason: ClosingFrame["reason"]) => Promise<void>;
   readonly logsExpire: boolean;
   readonly now: () => number;
 }
+
+const endings = {
+  replaced: "another connection of this device took this one's place",
+  removed: "this device was removed",
+} as const;
 
 export function makeHandler(stores: Stores) {
   const { inbox, clients, messages, chats, participants, now } = stores;
 
   const onSync: Command<"sync"> = async (request, caller) => {
-    const device = await clients.get(caller);
-    if (device?.connection?.connectionId !== caller.connectionId) {
-      // Two handshakes of one device overtook each other and this one lost: see connect.ts.
-      await stores.replace(caller.connectionId);
-      return failure("conflict", "another connection of this device took this one's place");
+    const device = await clients.row(caller);
+    if (device?.state !== "known" || device.connection?.connectionId !== caller.connectionId) {
+      // Two handshakes of one device overtook each other and this one lost (connect.ts); or the device was removed.
+      const reason = reasonOf(device);
+      await stores.end(caller.connectionId, reason);
+      return failure("conflict", endings[reason]);
     }
     return await sync(
       {
@@ -88,7 +95,7 @@ export const handler = middy(
     messages: new MessagesStore(dynamo, env.MESSAGES_TABLE),
     chats: new ChatsStore(dynamo, env.CHATS_TABLE),
     participants: new ParticipantsStore(dynamo, env.PARTICIPANTS_TABLE),
-    replace: async (connectionId) => await replaceConnection(callbacks, connectionId),
+    end: async (connectionId, reason) => await endConnection(callbacks, connectionId, reason),
     logsExpire: readOptionalCount("MESSAGE_RETENTION_DAYS") !== undefined,
     now: Date.now,
   }),

@@ -4,7 +4,7 @@ import type { JsonObject } from "../../local/contracts.ts";
 import type { CallFault, FaultPlan, FunctionCall } from "../../local/faults/fault-plan.ts";
 import { newUser } from "../e2e/client.ts";
 import { resourcesOf } from "../support/platform.ts";
-import { startTidings, type Tidings } from "../support/tidings.ts";
+import { startTidings, type Tidings, withoutResource } from "../support/tidings.ts";
 
 const patience = { timeout: 30_000, interval: 50 };
 
@@ -185,4 +185,24 @@ test("[DEV1] [CON6] what a removed device leaves is cleared away although the st
   // The queue's worker does what the stream's could not.
   await expect.poll(async () => await cursorsOf(tidings, bob.userId, "tablet"), patience).toEqual([]);
   expect(failures).toBeGreaterThan(0);
+});
+
+test("[DEV1] [CON5] a connection that nobody could close learns from its next sync that its device was removed, and is closed", async () => {
+  // As if the removal died after its first step, and its stream were hours late.
+  await using tidings = await startTidings({
+    mutateTemplate: withoutResource("AWS::Lambda::EventSourceMapping", "DevicesChanges"),
+  });
+  const { bob } = await tidings.pair();
+  const tablet = await tidings.connect(bob.userId, "tablet");
+  expect((await tablet.sync()).events).toEqual([]);
+  await tidings.platform.dynamo.call("DeleteItem", {
+    TableName: tidings.platform.outputs["ClientsTableName"] ?? "",
+    Key: { userId: { S: bob.userId }, deviceId: { S: "tablet" } },
+  });
+  tablet.sendRaw(JSON.stringify({ command: "sync" }));
+  await tablet.closed;
+  expect(tablet.frames.filter(({ command }) => command === "closing")).toEqual([
+    { command: "closing", reason: "removed" },
+  ]);
+  expect((await bob.sync()).events).toEqual([]);
 });

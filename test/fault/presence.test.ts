@@ -63,24 +63,39 @@ test("[PRS2] a connection whose $disconnect never came ends at the next look at 
   expect(alice.frames.filter(({ command }) => command === "closing")).toEqual([]);
 });
 
-test("[CON5] [DEV1] a connection that is open and no device's any more is closed at the next look at it", async () => {
-  await using tidings = await startTidings({ mutateTemplate: withQuickChecks });
-  const { alice, bob } = await tidings.pair();
-  const { dynamo, outputs } = tidings.platform;
-  const rowOf = (userId: string) => ({
-    TableName: outputs["ClientsTableName"] ?? "",
-    Key: { userId: { S: userId }, deviceId: { S: "phone" } },
-  });
-  // As if two handshakes had overtaken each other.
-  await dynamo.call("UpdateItem", {
-    ...rowOf(bob.userId),
-    UpdateExpression: "SET connectionId = :other",
-    ExpressionAttributeValues: { ":other": { S: "another" } },
-  });
-  await bob.waitFor(({ command, ["reason"]: reason }) => command === "closing" && reason === "replaced");
-  await bob.closed;
-  await alice.ask("listDevices");
-});
+test.each([
+  [
+    "was given another, as if two handshakes had overtaken each other",
+    "SET connectionId = :other",
+    "replaced",
+  ],
+  ["has none any more, as if its end had been told too early", "REMOVE connectionId", "replaced"],
+  ["is not there any more", undefined, "removed"],
+] as const)(
+  "[CON5] [DEV1] an open connection whose device %s is closed at the next look at it, and told why",
+  async (_, update, reason) => {
+    await using tidings = await startTidings({ mutateTemplate: withQuickChecks });
+    const { alice, bob } = await tidings.pair();
+    const { dynamo, outputs } = tidings.platform;
+    const row = {
+      TableName: outputs["ClientsTableName"] ?? "",
+      Key: { userId: { S: bob.userId }, deviceId: { S: "phone" } },
+    };
+    if (update === undefined) await dynamo.call("DeleteItem", row);
+    else {
+      await dynamo.call("UpdateItem", {
+        ...row,
+        UpdateExpression: update,
+        ...(update.includes(":other") && { ExpressionAttributeValues: { ":other": { S: "another" } } }),
+      });
+    }
+    await bob.closed;
+    expect(bob.frames.filter(({ command }) => command === "closing")).toEqual([
+      { command: "closing", reason },
+    ]);
+    await alice.ask("listDevices");
+  },
+);
 
 /** A user's devices that come, go, replace each other and vanish, many at once. */
 async function storm(tidings: Tidings, userId: string, rounds: number): Promise<Client[]> {
