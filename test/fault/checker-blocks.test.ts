@@ -28,7 +28,14 @@ const sent = (seq: number): HistoryEvent[] => {
 };
 
 const toggled = (command: "blockUser" | "unblockUser", at: number): HistoryEvent[] => {
-  const base = { device: "alice/d0", command, fields: { userId: "bob" }, requestId: `${at}`, act: at };
+  const base = {
+    device: "alice/d0",
+    command,
+    fields: { userId: "bob" },
+    requestId: `${at}`,
+    act: at,
+    link: 1,
+  };
   return [
     { ...base, type: "asked", at },
     { ...base, type: "done", reply: {}, at: at + 10 },
@@ -42,6 +49,7 @@ const shown = (device: string, entries: readonly SeenMessage[], at: number): His
   fields: { chatId },
   requestId: `${device} ${at}`,
   act: 9,
+  link: 1,
   reply: { entries, complete: true },
   at,
 });

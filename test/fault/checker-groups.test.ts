@@ -101,7 +101,7 @@ function askedFor(entry: SeenEntry): HistoryEvent[] {
   }
   const [command, fieldsOf] = requestOf[entry.change.type] ?? ["createChat", () => ({ name: "family" })];
   const fields = { ...fieldsOf(entry), ...(command !== "createChat" && { chatId }) };
-  const base = { device, command, fields, requestId, act: entry.seq };
+  const base = { device, command, fields, requestId, act: entry.seq, link: 1 };
   const reply = command === "createChat" ? { chatId } : { chatId, seq: entry.seq };
   return [
     { ...base, type: "asked", at },
@@ -170,6 +170,7 @@ function evidenceOf(story: Story): Evidence {
       fields: { chatId },
       requestId: `history ${userId}`,
       act: 100,
+      link: 1,
       reply: { entries: story.histories[userId], complete: true },
       at: 500,
     } as const,
@@ -249,7 +250,7 @@ const failed = (device: string, requestId: string, code: string, at: number): Hi
 });
 
 const listed = (device: string, row: Fields, at: number): HistoryEvent[] => {
-  const base = { device, command: "listChats", fields: {}, requestId: `l${at}`, act: at };
+  const base = { device, command: "listChats", fields: {}, requestId: `l${at}`, act: at, link: 1 };
   return [
     { ...base, type: "asked", at: at - 1 },
     { ...base, type: "done", reply: { chats: [row] }, at },

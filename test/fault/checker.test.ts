@@ -85,6 +85,7 @@ const goodStory = (): Story => ({
       fields: { chatId: "c" },
       requestId: "h",
       act: 1,
+      link: 1,
       reply: { entries: [seen(1), seen(2), seen(3)], complete: true },
       at: 90,
     },

@@ -1,13 +1,11 @@
 /** What passes between two while one blocks the other: nothing that would tell the blocker, [BLK1]. */
 import type { Case } from "./case.ts";
 import { userOf } from "./history.ts";
+import { wasUnderWay } from "./under-way.ts";
 import { type Violation, violation } from "./violation.ts";
 
-/** Milliseconds for which what was told before the blocking may still be on its way. */
-const underWayMs = 1_000;
-
 /** No receipt, typing or presence of the other passes, either way. Entries are for checkSight. */
-export function* checkBlocks({ sight, history }: Case): Generator<Violation> {
+export function* checkBlocks({ sight, history, runs }: Case): Generator<Violation> {
   yield* checkAdding(sight);
   const told = history.of("told");
   for (const { type, chatId, users } of sight.chats) {
@@ -17,8 +15,9 @@ export function* checkBlocks({ sight, history }: Case): Generator<Violation> {
       for (const { after, before } of sight.blocking(blocker, other).blocked) {
         const passed = told.find(
           ({ device, frame, at }) =>
-            at > after + underWayMs &&
+            at > after &&
             at < before &&
+            !wasUnderWay(runs, after, at) &&
             ((userOf(device) === blocker && frame["userId"] === other) ||
               (userOf(device) === other && frame["userId"] === blocker)) &&
             (frame["chatId"] === undefined || frame["chatId"] === chatId),

@@ -2,10 +2,9 @@
 import { acksOf } from "./acks.ts";
 import type { Case } from "./case.ts";
 import { userOf } from "./history.ts";
+import { arrivalMs, wasUnderWay } from "./under-way.ts";
 import { type Violation, violation } from "./violation.ts";
 
-/** Milliseconds between a post and its arrival at a client, at most, on a machine that does other things too. */
-const arrivalMs = 1_000;
 /** Milliseconds by which two machines' clocks differ at most. */
 const skewMs = 1_000;
 /** [DLV2] An entry's first moment, in which it may be pushed to who has just acknowledged it. */
@@ -76,8 +75,7 @@ export function* checkAcks({ history, runs, sight }: Case): Generator<Violation>
     const before = acked.covering(device, entry);
     if (before === undefined || before >= at) continue;
     const isNews = at - (firstSeen.get(`${entry.chatId} ${entry.seq}`) ?? at) <= newsMs + skewMs + arrivalMs;
-    const excuse = runs.some(({ startedAt, endedAt }) => startedAt <= before && endedAt >= at - arrivalMs);
-    if (!isNews && !excuse)
+    if (!isNews && !wasUnderWay(runs, before, at))
       yield violation("DLV2", `${device} had acknowledged what a later run pushed:`, entry, {
         acked: before,
         pushed: at,

@@ -2,6 +2,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { History, SeenEntry } from "./history.ts";
 import { Link } from "./link.ts";
+import { Patience } from "./patience.ts";
 
 export interface ConnectorOptions {
   readonly userId: string;
@@ -11,18 +12,11 @@ export interface ConnectorOptions {
   readonly history: History;
   /** 0 to 1, the next of a seeded stream. */
   readonly random: () => number;
-  /** Milliseconds that it waits for an answer before it asks again. @default 8,000 */
-  readonly patienceMs?: number;
-  /** Milliseconds after which it no longer asks again. @default 45,000 */
-  readonly giveUpMs?: number;
   readonly onEntry: (entry: SeenEntry) => void;
   readonly onOpen: (link: Link) => void;
   /** Keeps account of what is under way. */
   readonly track: <T>(work: Promise<T>) => Promise<T>;
 }
-
-/** A client that was refused or left without an answer for so long is broken, or the system is. */
-export const usualGiveUpMs = 45_000;
 
 export class Connector {
   readonly #options: ConnectorOptions;
@@ -30,6 +24,7 @@ export class Connector {
   readonly #links = new Set<Link>();
   #wanted = false;
   #isConnecting = false;
+  #hasGivenUp = false;
 
   constructor(options: ConnectorOptions) {
     this.#options = options;
@@ -38,6 +33,11 @@ export class Connector {
 
   get isWanted(): boolean {
     return this.#wanted;
+  }
+
+  /** It was refused again and again, and tries no longer. */
+  get hasGivenUp(): boolean {
+    return this.#hasGivenUp;
   }
 
   /** The newest that is open. */
@@ -53,7 +53,7 @@ export class Connector {
   /** Connects, and again whenever the connection is lost. */
   goOnline(): void {
     this.#wanted = true;
-    if (this.#isConnecting) return;
+    if (this.#isConnecting || this.#hasGivenUp) return;
     this.#isConnecting = true;
     const connected = this.#reconnect().finally(() => {
       this.#isConnecting = false;
@@ -77,14 +77,13 @@ export class Connector {
   }
 
   async connectOnce(): Promise<void> {
-    const { url, deviceId, history, token, patienceMs, onEntry, onOpen } = this.#options;
+    const { url, deviceId, history, token, onEntry, onOpen } = this.#options;
     const link = await Link.open(
       {
         url: `${url}?deviceId=${deviceId}`,
         token: await token(),
         device: this.#device,
         history,
-        ...(patienceMs !== undefined && { patienceMs }),
       },
       onEntry,
       (ended) => {
@@ -99,16 +98,18 @@ export class Connector {
   }
 
   async #reconnect(): Promise<void> {
-    const { random, history, giveUpMs = usualGiveUpMs } = this.#options;
-    const started = performance.now();
+    const { random, history } = this.#options;
+    const patience = new Patience();
     while (this.#wanted && this.link === undefined) {
       await this.connectOnce();
       if (this.link !== undefined || !this.#wanted) return;
-      if (performance.now() - started > giveUpMs) {
+      patience.tried(false);
+      if (patience.isOver) {
+        this.#hasGivenUp = true;
         history.add(this.#device, { type: "gaveUp", what: "connecting" });
         return;
       }
-      await pause(20 + random() * 60);
+      await pause((20 + random() * 60) * patience.pauses);
     }
   }
 }

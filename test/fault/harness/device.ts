@@ -6,10 +6,12 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as pause } from "node:timers/promises";
 import { Acknowledger } from "./acknowledger.ts";
-import type { Acknowledgement, Fields, History, SeenEntry, SeenMessage } from "./history.ts";
-import { Connector, usualGiveUpMs } from "./connector.ts";
+import { Connector } from "./connector.ts";
+import type { Fields, History, SeenEntry, SeenMessage } from "./history.ts";
 import { Inbox } from "./inbox.ts";
 import type { Link, Outcome } from "./link.ts";
+import { Patience } from "./patience.ts";
+import { type Message, Requester } from "./requester.ts";
 import { Syncer } from "./syncer.ts";
 
 export interface DeviceOptions {
@@ -29,29 +31,15 @@ export interface DeviceOptions {
   readonly ackWaitMs?: number;
   /** Milliseconds that it waits for an answer before it asks again. @default 8,000 */
   readonly patienceMs?: number;
-  /** Milliseconds after which it no longer asks again. @default 45,000 */
-  readonly giveUpMs?: number;
   /** Asks for pages as large as there are when it connects. @default false: for small ones now and then */
   readonly wholePages?: boolean;
   /** Milliseconds for which a gap may be one that the next push closes. @default 150 */
   readonly gapPatienceMs?: number;
 }
 
-export interface Message {
-  readonly chatId: string;
-  readonly clientMessageId: string;
-  readonly text: string;
-  readonly after?: number;
-}
-
 const usualGapPatienceMs = 150;
 /** Milliseconds until it is asked for again, while it may be one that a sync cannot tell from what is under way. */
 const gapAgainMs = 600;
-
-/** Requests whose reply names the seq of the entry that they became. */
-const changes = new Set(["modifyChatParticipants", "updateChat", "deleteMessage", "editMessage", "react"]);
-
-let acts = 0;
 
 export class Device {
   readonly name: string;
@@ -63,8 +51,8 @@ export class Device {
   readonly #history: History;
   readonly #inbox = new Inbox();
   readonly #acknowledger: Acknowledger;
-  readonly #giveUpMs: number;
   readonly #connector: Connector;
+  readonly #requester: Requester;
   readonly #syncer: Syncer;
   readonly #synced = new WeakSet<Link>();
   #gapTimer: NodeJS.Timeout | undefined;
@@ -76,21 +64,31 @@ export class Device {
     this.deviceId = options.deviceId;
     this.name = `${options.userId}/${options.deviceId}`;
     this.#history = options.history;
-    const { random, ackWaitMs } = options;
-    this.#giveUpMs = options.giveUpMs ?? usualGiveUpMs;
+    const { random, ackWaitMs, patienceMs } = options;
+    const patience = patienceMs !== undefined && { patienceMs };
     this.#connector = new Connector({
       ...options,
       onEntry: (entry) => this.#take(entry),
       onOpen: (link) => this.#inBackground(this.#syncFirst(link)),
       track: async (work) => await this.#track(work),
     });
+    this.#requester = new Requester({
+      device: this.name,
+      history: options.history,
+      random,
+      clock: options.clock,
+      connector: this.#connector,
+      onOwn: (chatId, seq) => this.#own(chatId, seq),
+      track: async (work) => await this.#track(work),
+      ...patience,
+    });
     this.#syncer = new Syncer({
       device: this.name,
       history: options.history,
       inbox: this.#inbox,
       random,
-      giveUpMs: this.#giveUpMs,
       wholePages: options.wholePages ?? false,
+      ...patience,
       onEntry: (entry) => this.#take(entry),
       onEnd: () => this.#acknowledger.afterNews(),
     });
@@ -99,7 +97,7 @@ export class Device {
       isOnline: () => this.isOnline,
       waitMs: () =>
         ackWaitMs !== undefined ? random() * ackWaitMs : random() < 0.5 ? random() * 10 : random() * 150,
-      ask: async (acks, onAcked) => await this.#track(this.#askAck(acks, onAcked)),
+      ask: async (acks, onAcked) => await this.#requester.acknowledge(acks, onAcked),
     });
   }
 
@@ -173,70 +171,22 @@ export class Device {
 
   /** Sends until it is answered. */
   async send(message: Message): Promise<Outcome | undefined> {
-    const { chatId, clientMessageId, text, after } = message;
-    const fields = { chatId, clientMessageId, message: text, ...(after !== undefined && { after }) };
-    return await this.#untilAnswered(`sendMessage ${chatId} ${clientMessageId}`, async (link) => {
-      const requestId = randomUUID();
-      this.#history.add(this.name, { type: "attempt", chatId, clientMessageId, text, requestId });
-      return await link.ask(
-        "sendMessage",
-        fields,
-        (reply) => {
-          if (reply.status !== "SUCCESS") return;
-          const { seq, messageId, sentAt } = reply as unknown as SeenMessage;
-          const clock = this.#options.clock();
-          this.#history.add(this.name, {
-            type: "sent",
-            chatId,
-            clientMessageId,
-            requestId,
-            seq,
-            messageId,
-            sentAt,
-            clock,
-          });
-          this.#own(chatId, seq);
-        },
-        requestId,
-      );
-    });
+    return await this.#requester.send(message);
   }
 
-  /**
-   * Any other request, asked until it is answered with a SUCCESS or a failure that asking again cannot mend. The seq
-   * of a change is known from its reply.
-   */
+  /** Any other request, asked until it is answered with a SUCCESS or a failure that asking again cannot mend. */
   async request(command: string, fields: Fields): Promise<Outcome | undefined> {
-    const act = (acts += 1);
-    return await this.#untilAnswered(`${command} ${JSON.stringify(fields)}`, async (link) => {
-      const requestId = randomUUID();
-      this.#history.add(this.name, { type: "asked", command, fields, requestId, act });
-      return await link.ask(
-        command,
-        fields,
-        (reply) => {
-          if (reply.status !== "SUCCESS") return;
-          this.#history.add(this.name, { type: "done", command, fields, requestId, act, reply });
-          const { chatId, seq } = reply;
-          if (changes.has(command) && typeof chatId === "string" && typeof seq === "number")
-            this.#own(chatId, seq);
-          // The device that makes a group has its first entry from the reply.
-          if (command === "createChat" && fields["name"] !== undefined && typeof chatId === "string")
-            this.#own(chatId, 1);
-        },
-        requestId,
-      );
-    });
+    return await this.#requester.request(command, fields);
   }
 
   /** A whole sync, page by page, begun again until one ends. */
   async sync(limit?: number): Promise<readonly SeenEntry[]> {
-    const started = performance.now();
-    while (performance.now() - started < this.#giveUpMs) {
+    const patience = new Patience(this.#options.patienceMs);
+    while (!patience.isOver && !this.#connector.hasGivenUp && this.#connector.isWanted) {
       const { link } = this.#connector;
-      const events = link && (await this.#track(this.#syncer.over(link, limit)));
+      const events = link && (await this.#track(this.#syncer.over(link, limit, patience)));
       if (events !== undefined) return events;
-      await pause(30);
+      await pause(30 * patience.pauses);
     }
     this.#history.add(this.name, { type: "gaveUp", what: "sync" });
     return [];
@@ -294,48 +244,6 @@ export class Device {
       if (link === undefined || !this.#inbox.hasGap || !this.healsGaps) return;
       this.#inBackground(this.#syncer.over(link, undefined).finally(() => this.#lookAtGaps(gapAgainMs)));
     }, waitMs);
-  }
-
-  /** False when it went offline before there was an answer. */
-  async #askAck(acks: readonly Acknowledgement[], onAcked: () => void): Promise<boolean> {
-    const outcome = await this.#untilAnswered("ack", async (link) => {
-      const requestId = randomUUID();
-      this.#history.add(this.name, { type: "ackAsked", acks, requestId });
-      return await link.ask(
-        "ack",
-        { acks },
-        (reply) => {
-          if (reply.status !== "SUCCESS") return;
-          this.#history.add(this.name, { type: "acked", acks, requestId });
-          onAcked();
-        },
-        requestId,
-      );
-    });
-    return outcome !== undefined;
-  }
-
-  /** Asks over whatever connection there is, until there is a SUCCESS or a failure that asking again cannot mend. */
-  async #untilAnswered(what: string, ask: (link: Link) => Promise<Outcome>): Promise<Outcome | undefined> {
-    return await this.#track(
-      (async () => {
-        const started = performance.now();
-        while (performance.now() - started < this.#giveUpMs) {
-          const { link } = this.#connector;
-          const outcome: Outcome = link === undefined ? { type: "unknown" } : await ask(link);
-          if (outcome.type === "reply") {
-            const { status, error } = outcome.reply;
-            if (status === "SUCCESS" || error?.retryable !== true) return outcome;
-            await pause(Math.min(error.retryAfterMs ?? 50, 200) * this.#options.random());
-          } else {
-            if (!this.#connector.isWanted) return undefined;
-            await pause(10 + this.#options.random() * 40);
-          }
-        }
-        this.#history.add(this.name, { type: "gaveUp", what });
-        return undefined;
-      })(),
-    );
   }
 
   #inBackground(work: Promise<unknown>): void {

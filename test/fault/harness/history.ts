@@ -73,6 +73,7 @@ type Happening =
       readonly fields: Fields;
       readonly requestId: string;
       readonly act: number;
+      readonly link: number;
     }
   /** Its SUCCESS. */
   | {
@@ -81,6 +82,7 @@ type Happening =
       readonly fields: Fields;
       readonly requestId: string;
       readonly act: number;
+      readonly link: number;
       readonly reply: Fields;
     }
   | { readonly type: "pushed"; readonly link: number; readonly entry: SeenEntry }

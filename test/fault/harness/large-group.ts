@@ -32,7 +32,6 @@ const unhurried = {
   ackWaitMs: 20_000,
   gapPatienceMs: 15_000,
   patienceMs: 60_000,
-  giveUpMs: 300_000,
   wholePages: true,
 } as const;
 

@@ -14,16 +14,30 @@ export interface Reply {
   };
 }
 
-/** `unknown`: no answer came, or one that does not say to whom; the request may have been carried out or not. */
-export type Outcome = { readonly type: "reply"; readonly reply: Reply } | { readonly type: "unknown" };
+/**
+ * `unknown`: no answer came, or one that does not say to whom; the request may have been carried out or not. `isLate`:
+ * it was waited for in vain.
+ */
+export type Outcome =
+  | { readonly type: "reply"; readonly reply: Reply }
+  | { readonly type: "unknown"; readonly isLate: boolean };
+
+const lost: Outcome = { type: "unknown", isLate: false };
+
+interface AskOptions {
+  /** Gets every reply with this request's id, also one that comes after it was given up. */
+  readonly onReply?: (reply: Reply) => void;
+  /** @default a new one */
+  readonly requestId?: string;
+  /** Milliseconds that it waits for an answer. @default 8,000 */
+  readonly patienceMs?: number;
+}
 
 interface Target {
   readonly url: string;
   readonly token: string;
   readonly device: string;
   readonly history: History;
-  /** Milliseconds that it waits for an answer. @default 8,000 */
-  readonly patienceMs?: number;
 }
 
 interface Asked {
@@ -33,7 +47,7 @@ interface Asked {
 }
 
 /** How long a client waits for an answer before it asks again. On a busy machine, less makes a flood of repetitions. */
-const usualPatienceMs = 8_000;
+export const usualPatienceMs = 8_000;
 
 /** [DLV7] Events that are no entries. */
 const ephemeral = new Set(["chatState", "chatRead", "receipt", "receipts", "presence", "typing"]);
@@ -44,26 +58,24 @@ export class Link {
   readonly number = (links += 1);
   readonly #device: string;
   readonly #history: History;
-  readonly #patienceMs: number;
   readonly #socket: WebSocket;
   readonly #asked = new Map<string, Asked>();
   readonly #onEntry: (entry: SeenEntry) => void;
 
   private constructor(
-    { device, history, patienceMs }: Pick<Target, "device" | "history" | "patienceMs">,
+    { device, history }: Pick<Target, "device" | "history">,
     socket: WebSocket,
     onEntry: (entry: SeenEntry) => void,
     onEnd: (link: Link) => void,
   ) {
     this.#device = device;
     this.#history = history;
-    this.#patienceMs = patienceMs ?? usualPatienceMs;
     this.#socket = socket;
     this.#onEntry = onEntry;
     socket.on("message", (data: Buffer) => this.#receive(data.toString()));
     socket.on("close", (code) => {
       history.add(device, { type: "ended", link: this.number, code });
-      for (const { settle } of this.#asked.values()) settle({ type: "unknown" });
+      for (const { settle } of this.#asked.values()) settle(lost);
       onEnd(this);
     });
   }
@@ -106,16 +118,14 @@ export class Link {
     this.#socket.close();
   }
 
-  /** @param onReply gets every reply with this request's id, also one that comes after it was given up */
   async ask(
     command: string,
     fields: object,
-    onReply: (reply: Reply) => void = () => {},
-    requestId: string = randomUUID(),
+    { onReply = () => {}, requestId = randomUUID(), patienceMs = usualPatienceMs }: AskOptions = {},
   ): Promise<Outcome> {
-    if (!this.isOpen) return { type: "unknown" };
+    if (!this.isOpen) return lost;
     return await new Promise<Outcome>((resolve) => {
-      const timer = setTimeout(() => resolve({ type: "unknown" }), this.#patienceMs);
+      const timer = setTimeout(() => resolve({ type: "unknown", isLate: true }), patienceMs);
       const settle = (outcome: Outcome): void => {
         clearTimeout(timer);
         resolve(outcome);
@@ -165,7 +175,7 @@ export class Link {
     }
     // The gateway's own words name no request of the client: any that is open may be meant.
     if (typeof frame["message"] === "string" && frame["connectionId"] !== undefined) {
-      for (const { settle } of this.#asked.values()) settle({ type: "unknown" });
+      for (const { settle } of this.#asked.values()) settle(lost);
       return;
     }
     this.#history.add(this.#device, { type: "strange", frame: text.slice(0, 300) });

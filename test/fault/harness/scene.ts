@@ -21,7 +21,7 @@ export interface SceneOptions {
 }
 
 /** How a device bears with a slow system. */
-type Patience = Pick<DeviceOptions, "wholePages" | "ackWaitMs" | "gapPatienceMs" | "patienceMs" | "giveUpMs">;
+type Patience = Pick<DeviceOptions, "wholePages" | "ackWaitMs" | "gapPatienceMs" | "patienceMs">;
 
 export interface Actor {
   readonly device: Device;
@@ -32,11 +32,11 @@ export interface Actor {
 }
 
 export interface RestOptions {
-  /** Milliseconds that the system may take to come to rest when nothing goes wrong any more. @default 30,000 */
+  /** Milliseconds that may pass, on the way to rest, without anything that a client sees. @default 60,000 */
   readonly restMs?: number;
 }
 
-const usualRestMs = 30_000;
+const usualRestMs = 60_000;
 /** The clock moves on by so much at rest, so that nobody waits for a delay that is only a matter of time. */
 const restStepMs = 1_000;
 
@@ -109,11 +109,11 @@ export class Scene {
 
   /** Until all devices are connected, synced and quiet, those that want to be. */
   async settled(restMs = usualRestMs): Promise<void> {
-    const deadline = performance.now() + restMs;
+    const isStuck = this.#stuckAfter(restMs);
     const unsettled = (): Device[] =>
       this.actors.map(({ device }) => device).filter(({ isSettled }) => !isSettled);
     while (unsettled().length > 0) {
-      if (performance.now() > deadline) {
+      if (isStuck()) {
         for (const { name, state } of unsettled())
           this.history.add(name, { type: "gaveUp", what: `coming to rest in peace: ${state}` });
         return;
@@ -126,10 +126,10 @@ export class Scene {
   async rest({ restMs = usualRestMs }: RestOptions = {}): Promise<string | undefined> {
     for (const { device } of this.actors) device.healsGaps = false;
     const { platform, plan } = this.#options;
-    const deadline = performance.now() + restMs;
+    const isStuck = this.#stuckAfter(restMs);
     let moving = "";
     let quiet = 0;
-    while (performance.now() < deadline) {
+    while (!isStuck()) {
       await platform.idle();
       const busy = (await this.#options.witness.queues()).filter(
         ({ messages, isDeadLetter }) => messages > 0 && !isDeadLetter,
@@ -148,7 +148,7 @@ export class Scene {
       if (busy.length > 0) plan.jump(restStepMs);
       await pause(25);
     }
-    return quiet >= 2 ? undefined : `not at rest after ${restMs} ms: ${moving}`;
+    return quiet >= 2 ? undefined : `not at rest, and nothing seen for ${restMs} ms: ${moving}`;
   }
 
   /** @param options how much is asked at rest: of how many users who is in their groups */
@@ -190,6 +190,17 @@ export class Scene {
 
   clock(): number {
     return Date.now() + Atomics.load(this.#options.plan.clock.offsetMs, 0);
+  }
+
+  /** Whether no client has seen anything for so long: the time that all of it takes is the machine's own matter. */
+  #stuckAfter(ms: number): () => boolean {
+    let seen = -1;
+    let since = 0;
+    return () => {
+      const now = performance.now();
+      if (this.history.events.length !== seen) [seen, since] = [this.history.events.length, now];
+      return now - since > ms;
+    };
   }
 
   #keep(chatId: unknown, type: WorldChat["type"], users: readonly string[]): string {

@@ -1,7 +1,7 @@
 /** One seed: everybody connects in peace, then the faults and everybody's steps. */
 import { setTimeout as pause } from "node:timers/promises";
 import { isChatStep, takeChatStep } from "./chat-steps.ts";
-import type { Message } from "./device.ts";
+import type { Message } from "./requester.ts";
 import { type Actor, Scene, type SceneOptions } from "./scene.ts";
 import type { Step, Workload } from "./steps.ts";
 

@@ -56,7 +56,7 @@ export interface Script {
   readonly act: (scene: Scene) => Promise<void>;
   /** Entries of a page of the histories that are read at the end. @default 7 */
   readonly pageEntries?: number;
-  /** Milliseconds that the system may take to come to rest. @default 30,000 */
+  /** Milliseconds that may pass, on the way to rest, without anything that a client sees. @default 60,000 */
   readonly restMs?: number;
 }
 
