@@ -59,22 +59,26 @@ export async function sendMessage(
   const unfit = checkText(message, attachments.length > 0) ?? checkAttachments(message, attachments);
   if (unfit) return unfit;
   const { userId, deviceId } = sender;
-  // Beside the reads of the log. A message that is found there needs it no more, however it ends.
-  const verified =
-    attachments.length === 0
-      ? nothingToVerify
-      : deps.verify({ chatId, userId, clientMessageId }, attachments);
-  verified.catch(() => {});
+  let verified: ReturnType<SendDependencies["verify"]> | undefined;
+  // Once, and not before a first look at the log: so a repeated send asks S3 nothing, and who may not write to the
+  // chat keeps no file from its deletion.
+  const verify = async () =>
+    await (verified ??=
+      attachments.length === 0
+        ? nothingToVerify
+        : deps.verify({ chatId, userId, clientMessageId }, attachments));
   const origin = deps.sendersOf(userId);
   const atFirst = firstLook(deps, chatId, userId);
   const admission = admit(deps, chatId, userId, atFirst, origin);
   const devices = devicesOf(deps, userId, atFirst, origin);
   let state: SharedState | undefined;
   const confirm = async (tip: Tip): Promise<Outcome<Placement>> => {
+    const verifying = verify();
+    verifying.catch(() => {});
     state = await deps.states.at(chatId, tip.stateSeq, state ?? (await atFirst));
     const refused = await refusal(deps, state, chatId, userId);
     if (refused) return refused;
-    const carried = await verified;
+    const carried = await verifying;
     return carried.ok ? success(placement(deps, state, tip, carried.value)) : carried;
   };
 
@@ -97,7 +101,7 @@ export async function sendMessage(
   if (appended.value.kind === "contended") {
     await told;
     const lane = isSmall(deps, await atFirst) ? "both" : "streams";
-    const carried = await verified;
+    const carried = await verify();
     if (!carried.ok) return carried;
     const { seen } = appended.value;
     const waiting = { ...draft, seen, lane, ...carrying(carried.value) } as const;

@@ -1,4 +1,5 @@
 /** What becomes of attachments as time passes, and where they are scanned: the real template, its clock moved. */
+import { randomUUID } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -10,7 +11,7 @@ import {
   PutObjectTaggingCommand,
   S3Client,
 } from "@aws-sdk/client-s3";
-import { afterAll, expect, test, vi } from "vitest";
+import { afterAll, expect, test } from "vitest";
 import { synthesize } from "../../local/start/synthesize.ts";
 import {
   announced,
@@ -27,6 +28,8 @@ import {
   sha256,
   upload,
 } from "../e2e/media-support.ts";
+import { newUser } from "../e2e/client.ts";
+import { until } from "../support/eventually.ts";
 import { withoutAction } from "../support/platform.ts";
 import { startTidings, type Tidings } from "../support/tidings.ts";
 
@@ -102,7 +105,7 @@ test("[MED4] what was never sent is gone after a day, in parts or whole; what wa
   const big = newImage(17 * 1024 * 1024);
   await getTarget(alice, chatId, big, { partSha256s: partsOf(big.bytes).map(sha256) });
   const { attachmentId: sent } = await sendImage(alice, chatId);
-  await vi.waitUntil(async () => Object.keys(await operator.tags(sent)).length === 0, { timeout: 15_000 });
+  await until(async () => Object.keys(await operator.tags(sent)).length === 0);
   expect(await operator.tags(unsent)).toEqual({ unsent: "true" });
   expect(await operator.uploads()).toBe(1);
 
@@ -125,11 +128,9 @@ test("[MED4] [EDT6] a disappearing message takes its file with it", async () => 
   const stays = await sendImage(alice, chatId);
   await alice.ask("updateChat", { chatId, disappearAfterMs: hourMs });
   const goes = await sendImage(alice, chatId);
-  await vi.waitUntil(async () => Object.keys(await operator.tags(goes.attachmentId)).length === 0, {
-    timeout: 15_000,
-  });
+  await until(async () => Object.keys(await operator.tags(goes.attachmentId)).length === 0);
   clock.move(8 * dayMs);
-  await vi.waitUntil(async () => !(await operator.isThere(goes.attachmentId)), { timeout: 30_000 });
+  await until(async () => !(await operator.isThere(goes.attachmentId)));
   expect(await operator.isThere(stays.attachmentId)).toBe(true);
 });
 
@@ -178,6 +179,51 @@ test("[MED5] where attachments are scanned, one is had when it is found clean, a
   expect(await operator.isThere(clean.attachmentId)).toBe(true);
   expect(await operator.isThere(early)).toBe(true);
   expect(await operator.isThere(bad.attachmentId)).toBe(false);
+});
+
+/** A system, and how often its bucket was asked what lies there. */
+async function startCounting() {
+  let heads = 0;
+  const tidings = await startTidings({
+    onUsage: (usage) => {
+      if (usage.service === "s3" && usage.operation === "HeadObject") heads += 1;
+    },
+  });
+  return { tidings, heads: () => heads };
+}
+
+test("[SND4] [MED2] what is sent is looked at once: a repeated send asks the bucket nothing", async () => {
+  const { tidings, heads } = await startCounting();
+  await using _ = tidings;
+  const { alice, chatId } = await tidings.pair();
+  const { seq: after } = await alice.send(chatId, "before");
+  for (const known of [{ after }, {}]) {
+    const attachments = [{ attachmentId: await upload(alice, chatId, newImage()), kind: "image" }];
+    const before = heads();
+    const send = { chatId, clientMessageId: randomUUID(), message: "", attachments, ...known };
+    const { seq } = await alice.ask("sendMessage", send);
+    expect(heads()).toBe(before + 1);
+    for (let times = 0; times < 3; times += 1)
+      expect(await alice.ask("sendMessage", send)).toMatchObject({ seq });
+    expect(heads()).toBe(before + 1);
+  }
+});
+
+test("[MED2] [MED4] who may not write to the chat asks the bucket nothing, and keeps no file from its end", async () => {
+  const { tidings, heads } = await startCounting();
+  await using _ = tidings;
+  const operator = operatorOf(tidings);
+  const { alice, chatId } = await tidings.pair();
+  const eve = await tidings.connect(newUser("eve"));
+  const { attachmentId, seq } = await sendImage(alice, chatId);
+  const before = heads();
+  expect(await refusalToSend(eve, chatId, { attachmentId, kind: "image" })).toMatchObject({
+    code: "not_found",
+    message: "chatId: no such chat",
+  });
+  expect(heads()).toBe(before);
+  await alice.ask("deleteMessage", { chatId, seq, for: "everyone" });
+  await until(async () => !(await operator.isThere(attachmentId)));
 });
 
 test("[MED2] [SEC1] a function that may not look at the bucket sends no file, and texts as ever", async () => {
