@@ -20,7 +20,7 @@ import {
 } from "./append.ts";
 import type { SharedState } from "../stores/shared-state.ts";
 import type { Entry, Lane, MessageEntry } from "./entry.ts";
-import { refusal, type WriterDependencies } from "./writer.ts";
+import { outlived, refusal, standingOf, type WriterDependencies } from "./writer.ts";
 
 export interface AppendBatchDependencies
   extends Omit<AppendDependencies, "log" | "projectedTip">, WriterDependencies {
@@ -33,6 +33,11 @@ export interface SeenDraft extends Draft {
   /** The message does not lie in the log from its floor up to here; an entry does, unless this is 0. */
   readonly seen: number;
   readonly lane: Lane;
+  /**
+   * What the sender was in the chat when the draft was left. A draft may be handed out again after its sender was
+   * told that it may not write: whoever may write again by then must not find the message stored.
+   */
+  readonly standing?: number | undefined;
   /** [MED2] Verified. */
   readonly attachments?: readonly Attachment[] | undefined;
 }
@@ -71,7 +76,10 @@ export async function appendBatch(
     state = await deps.states.at(chatId, tip.stateSeq, state);
     for (const [id, draft] of open) {
       const refused = await refusal(deps, state, chatId, draft.userId);
+      const { standing, userId } = draft;
       if (refused) settle(id, refused);
+      else if (state && standing !== undefined && standing !== standingOf(state, userId))
+        settle(id, outlived(state));
     }
     const placed: [id: string, entry: MessageEntry][] = [];
     let last = tip;

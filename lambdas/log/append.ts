@@ -89,8 +89,8 @@ export interface Placement {
 export type Appended =
   /** The entry as it was first stored: by this call, or found from an earlier one. */
   | { readonly kind: "stored" | "found"; readonly entry: MessageEntry }
-  /** Not stored, because rivals were quicker. The message does not lie in the log up to `seen`. */
-  | { readonly kind: "contended"; readonly seen: number };
+  /** Not stored, because rivals were quicker. The message does not lie in the log up to this tip. */
+  | { readonly kind: "contended"; readonly tip: Tip };
 
 /**
  * Milliseconds for which a slot surely stays taken, whatever the retention: time to live outlasts what clients
@@ -116,7 +116,7 @@ export async function append(
   let { tip } = start.value;
   for (let lost = 0; ; lost += 1) {
     if (draft.replyTo !== undefined && draft.replyTo > tip.seq) return noSuchReply;
-    if (lost === terms.slotsToLose) return success({ kind: "contended", seen: tip.seq });
+    if (lost === terms.slotsToLose) return success({ kind: "contended", tip });
     const placement = await terms.confirm(tip);
     if (!placement.ok) return placement;
     const entry = place(deps, draft, tip, placement.value);

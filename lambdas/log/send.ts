@@ -8,6 +8,7 @@ import type { ReplyFields } from "../../protocol/frames.ts";
 import { limits } from "../../protocol/limits.ts";
 import type { RequestOf } from "../../protocol/requests.ts";
 import { answeredLater } from "../commands/command-handler.ts";
+import { isGroupId } from "../chats/chat-id.ts";
 import type { Caller } from "../commands/identity.ts";
 import type { Device } from "../stores/clients.ts";
 import { isFor, type SharedState } from "../stores/shared-state.ts";
@@ -17,7 +18,7 @@ import { checkText } from "./message-text.ts";
 import type { HotChats } from "./hot-chats.ts";
 import type { Bucket, SendRate } from "./send-rate.ts";
 import type { WaitingDraft } from "./waiting-draft.ts";
-import { firstLook, refusal, type WriterDependencies } from "./writer.ts";
+import { firstLook, refusal, standingOf, type WriterDependencies } from "./writer.ts";
 
 export interface SendDependencies extends AppendDependencies, WriterDependencies {
   /** The largest chat, in members, whose messages the sending function brings to the members itself. 0: none. */
@@ -100,11 +101,17 @@ export async function sendMessage(
   }
   if (appended.value.kind === "contended") {
     await told;
-    const lane = isSmall(deps, await atFirst) ? "both" : "streams";
+    const { tip } = appended.value;
+    // A direct chat's hides move without an entry: there only a strong look tells what the sender is.
+    const known = isGroupId(chatId) ? tip.stateSeq : undefined;
+    const now = await deps.states.at(chatId, known, state ?? (await atFirst));
+    const refused = await refusal(deps, now, chatId, userId);
+    if (refused) return refused;
+    const lane = isSmall(deps, now) ? "both" : "streams";
     const carried = await verify();
     if (!carried.ok) return carried;
-    const { seen } = appended.value;
-    const waiting = { ...draft, seen, lane, ...carrying(carried.value) } as const;
+    const standing = now && standingOf(now, userId);
+    const waiting = { ...draft, seen: tip.seq, standing, lane, ...carrying(carried.value) } as const;
     return await afterLosing(deps, waiting, request, sender);
   }
   const { kind, entry } = appended.value;
@@ -226,7 +233,7 @@ async function afterLosing(
   deps: SendDependencies,
   draft: Pick<
     WaitingDraft,
-    "chatId" | "clientMessageId" | "text" | "seen" | "lane" | "replyTo" | "attachments"
+    "chatId" | "clientMessageId" | "text" | "seen" | "standing" | "lane" | "replyTo" | "attachments"
   >,
   { requestId }: RequestOf<"sendMessage">,
   sender: Caller,

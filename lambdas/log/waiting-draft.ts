@@ -16,6 +16,8 @@ export const waitingDraft = z.object({
   attachments: z.optional(z.array(carriedAttachment)),
   /** The message does not lie in the log from its floor up to here. */
   seen: z.int(),
+  /** What its sender is in the chat: see SeenDraft. */
+  standing: z.optional(z.int()),
   connectionId: z.string(),
   /** Epoch seconds, [CON8]. */
   tokenExpiresAt: z.int(),

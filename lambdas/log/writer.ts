@@ -34,3 +34,19 @@ export async function refusal(
     return failure("not_a_member", "chatId: you are no longer in this chat");
   return failure("not_found", "chatId: no such chat");
 }
+
+/**
+ * Tells one stretch of a user's right to write to a chat from the next: another number once the user was removed and
+ * has come again, or has blocked the other user, whether or not that is over. Undefined for who is no member.
+ */
+export function standingOf({ members, hidden }: SharedState, userId: string): number | undefined {
+  const member = members.get(userId);
+  const begun = (hidden.get(userId) ?? []).map(({ from }) => from);
+  return member && Math.max(member.from, ...begun);
+}
+
+/** What became of a right that is not the one with which a message was written. */
+export const outlived = ({ type }: SharedState): Failure =>
+  type === "direct"
+    ? failure("blocked", "chatId: you have blocked the other user meanwhile")
+    : failure("not_a_member", "chatId: you were removed from this chat meanwhile");
