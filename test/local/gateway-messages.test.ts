@@ -1,4 +1,5 @@
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { eventually } from "../support/eventually.ts";
 import { contextOf, gatewayLab, lambda, SPEC } from "./gateway-support.ts";
 
 const lab = gatewayLab();
@@ -92,7 +93,7 @@ describe("a Lambda integration", () => {
   ])("that %s sends nothing", async (_what, message) => {
     const { client, connectionId } = await system.open();
     client.send(message);
-    await vi.waitFor(() => expect(lab.eventsOf("route", connectionId)).toHaveLength(1));
+    await eventually(() => expect(lab.eventsOf("route", connectionId)).toHaveLength(1));
     // The next answer is that of the next message: nothing came in between.
     expect(await client.ask({ action: "echo" })).toMatchObject({ routeKey: "echo" });
   });
@@ -122,7 +123,7 @@ describe("a Lambda integration", () => {
   test("whose environment is killed in the middle answers Internal server error, and the next works", async () => {
     const { client, connectionId } = await system.open();
     client.send({ action: "echo", do: "hang" });
-    await vi.waitFor(() => expect(lab.eventsOf("route", connectionId)).toHaveLength(1));
+    await eventually(() => expect(lab.eventsOf("route", connectionId)).toHaveLength(1));
     expect(lab.runtime.kill("route")).toBe(1);
     expect(await client.json()).toMatchObject({ message: "Internal server error", connectionId });
     expect(await client.ask({ action: "echo" })).toMatchObject({ routeKey: "echo" });

@@ -1,8 +1,9 @@
 /** The functions' calls without a socket: to their caller the same as over one. */
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { JsonObject, JsonValue } from "../../local/contracts.ts";
+import { eventually } from "../support/eventually.ts";
 import { heldKey, transportLab, type Way } from "./transport-lab.ts";
 
 let lab: Awaited<ReturnType<typeof transportLab>>;
@@ -44,8 +45,6 @@ const bothWays = async (event: JsonObject, functionName?: string): Promise<JsonV
 };
 
 /** A new environment on a busy machine takes seconds to load the SDK. */
-const eventually = async (check: () => void): Promise<void> => await vi.waitFor(check, { timeout: 15_000 });
-
 const comparable = (value: JsonValue): JsonValue =>
   JSON.parse(
     JSON.stringify(value, (key, inner: JsonValue) =>

@@ -1,7 +1,8 @@
-import { afterEach, describe, expect, test, vi } from "vitest";
+import { afterEach, describe, expect, test } from "vitest";
 import type { InvokeResult, JsonObject, JsonValue, LogLine, Mapping } from "../../local/contracts.ts";
 import { startQueueMapping } from "../../local/mappings/queue-mapping.ts";
 import { createQueues, type Queues } from "../../local/sqs/queues.ts";
+import { eventually } from "../support/eventually.ts";
 import { ACCOUNT, arnOf, REGION } from "./sqs-support.ts";
 
 const NAME = "ordered.fifo";
@@ -111,12 +112,12 @@ describe("a function that works on a FIFO queue", () => {
     const { batches, send, left, start } = await setUp(work);
     await send("a", "a1", "a2");
     const mapping = start();
-    await vi.waitFor(() => expect(batches).toEqual([["a1", "a2"]]));
+    await eventually(() => expect(batches).toEqual([["a1", "a2"]]));
     await send("a", "a3");
     await send("b", "b1");
-    await vi.waitFor(() => expect(batches).toEqual([["a1", "a2"], ["b1"]]));
+    await eventually(() => expect(batches).toEqual([["a1", "a2"], ["b1"]]));
     releases[0]?.();
-    await vi.waitFor(() => expect(batches).toEqual([["a1", "a2"], ["b1"], ["a3"]]));
+    await eventually(() => expect(batches).toEqual([["a1", "a2"], ["b1"], ["a3"]]));
     for (const release of releases) release();
     await mapping.idle();
     expect(await left()).toBe(0);
@@ -147,7 +148,7 @@ describe("a function that works on a FIFO queue", () => {
     // The group is held by what failed, until its visibility timeout is over.
     expect(batches).toEqual([["a1", "a2", "a3"]]);
     await passTime();
-    await vi.waitFor(() => expect(batches[1]).toEqual(["a2", "a3", "a4"]));
+    await eventually(() => expect(batches[1]).toEqual(["a2", "a3", "a4"]));
     await mapping.idle();
     expect(await left()).toBe(0);
     expect(JSON.stringify(logs)).not.toContain("order is lost");
@@ -162,7 +163,7 @@ describe("a function that works on a FIFO queue", () => {
     const mapping = start();
     await mapping.idle();
     await passTime();
-    await vi.waitFor(() => expect(batches).toEqual([["a1", "a2", "b1"], ["a1"]]));
+    await eventually(() => expect(batches).toEqual([["a1", "a2", "b1"], ["a1"]]));
     const told = logs
       .map((line) => line.message as JsonObject)
       .find((message) => JSON.stringify(message).includes("order is lost"));
@@ -179,7 +180,7 @@ describe("a function that works on a FIFO queue", () => {
     const mapping = start();
     await mapping.idle();
     await passTime();
-    await vi.waitFor(() =>
+    await eventually(() =>
       expect(batches).toEqual([
         ["a1", "a2"],
         ["a1", "a2"],
@@ -200,7 +201,7 @@ describe("a function that works on a FIFO queue", () => {
     await mapping.idle();
     expect(batches.map((batch) => batch.length)).toEqual([6]);
     await passTime();
-    await vi.waitFor(() => expect(batches.map((batch) => batch.length)).toEqual([6, 6, 2]));
+    await eventually(() => expect(batches.map((batch) => batch.length)).toEqual([6, 6, 2]));
     expect(batches.slice(1).flat()).toEqual(large);
     await mapping.idle();
   });
@@ -211,10 +212,10 @@ describe("a function that works on a FIFO queue", () => {
     for (const group of ["a", "b", "c"])
       await send(group, ...Array.from({ length: 10 }, (_, i) => group + i));
     const mapping = start();
-    await vi.waitFor(() => expect(batches).toHaveLength(2));
+    await eventually(() => expect(batches).toHaveLength(2));
     expect(await left()).toBe(30);
     releases[0]?.();
-    await vi.waitFor(() => expect(batches).toHaveLength(3));
+    await eventually(() => expect(batches).toHaveLength(3));
     for (const release of releases) release();
     await mapping.idle();
     expect(batches.map((batch) => batch[0])).toEqual(["a0", "b0", "c0"]);

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { afterEach, describe, expect, test, vi } from "vitest";
+import { afterEach, describe, expect, onTestFinished, test, vi } from "vitest";
 import type {
   InvokeResult,
   JsonObject,
@@ -11,6 +11,7 @@ import type {
   ReceivedMessage,
 } from "../../local/contracts.ts";
 import { startQueueMapping, type QueueMappingDeps } from "../../local/mappings/queue-mapping.ts";
+import { eventually } from "../support/eventually.ts";
 
 const QUEUE_ARN = "arn:aws:sqs:eu-west-1:123456789012:jobs";
 
@@ -191,7 +192,7 @@ describe("queue mappings", () => {
     );
     queue.put("a");
     const mapping = start();
-    await vi.waitFor(() => expect(batches).toHaveLength(1));
+    await eventually(() => expect(batches).toHaveLength(1));
     let isIdle = false;
     const idle = mapping.idle().then(() => (isIdle = true));
     await new Promise((resolve) => setTimeout(resolve, 60));
@@ -222,7 +223,7 @@ describe("queue mappings", () => {
     });
     queue.put("a");
     await start().idle();
-    await vi.waitFor(() => expect(queue.bodies).toEqual([]));
+    await eventually(() => expect(queue.bodies).toEqual([]));
     expect(batches).toEqual([["a"], ["a"], ["a"]]);
   });
 
@@ -276,23 +277,30 @@ describe("queue mappings", () => {
     );
     for (const body of ["a", "b", "c", "d"]) queue.put(body);
     const mapping = start();
-    await vi.waitFor(() => expect(batches).toHaveLength(3));
+    await eventually(() => expect(batches).toHaveLength(3));
     expect([...queue.messages.values()].filter((message) => message.visible)).toHaveLength(1);
     for (const release of releases) release();
-    await vi.waitFor(() => expect(batches).toHaveLength(4));
+    await eventually(() => expect(batches).toHaveLength(4));
     for (const release of releases) release();
     await mapping.idle();
     expect(queue.bodies).toEqual([]);
   });
 
   test("a window gathers messages over several receives, up to the batch size", async () => {
-    const { queue, batches, start } = setUp({ batchSize: 25, windowSec: 0.15 }, () => SUCCESS);
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
+    onTestFinished(() => void vi.useRealTimers());
+    const { queue, batches, start } = setUp({ batchSize: 25, windowSec: 5 }, () => SUCCESS);
+    const lengths = () => batches.map((batch) => batch.length);
     for (let index = 0; index < 30; index += 1) queue.put(String(index));
-    const mapping = start();
-    await vi.waitFor(() => expect(batches).toHaveLength(1));
+    start();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(lengths()).toEqual([25]);
+    await vi.advanceTimersByTimeAsync(4_000);
     queue.put("late");
-    await mapping.idle();
-    expect(batches.map((batch) => batch.length)).toEqual([25, 6]);
+    await vi.advanceTimersByTimeAsync(900);
+    expect(lengths()).toEqual([25]);
+    await vi.advanceTimersByTimeAsync(100);
+    expect(lengths()).toEqual([25, 6]);
   });
 
   test("no invocation exceeds 6 MB", async () => {
@@ -310,7 +318,7 @@ describe("queue mappings", () => {
     );
     queue.put("a");
     const mapping = start();
-    await vi.waitFor(() => expect(batches).toHaveLength(1));
+    await eventually(() => expect(batches).toHaveLength(1));
     const stopped = mapping.stop();
     release();
     await stopped;

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test, vi } from "vitest";
+import { afterEach, describe, expect, onTestFinished, test, vi } from "vitest";
 import type {
   InvokeResult,
   JsonObject,
@@ -10,6 +10,7 @@ import type {
   TableStream,
 } from "../../local/contracts.ts";
 import { startStreamMapping, type StreamMappingDeps } from "../../local/mappings/stream-mapping.ts";
+import { eventually } from "../support/eventually.ts";
 
 const STREAM_ARN = "arn:aws:dynamodb:eu-west-1:123456789012:table/T/stream/2026-10-01T00:00:00.000";
 const NOW_MS = Date.parse("2026-10-01T12:00:00.250Z");
@@ -148,6 +149,12 @@ function setUp(
   return { stream, batches, sent, checkpoint, logs, start };
 }
 
+/** Until the test ends no timer fires by itself. */
+const stopTime = (): void => {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  onTestFinished(() => void vi.useRealTimers());
+};
+
 const letters = (text: string) => text.split("");
 const keysOf = (batches: readonly Batch[]) => batches.map((batch) => batch.keys.join(""));
 
@@ -162,39 +169,31 @@ describe("stream mappings: batching", () => {
   });
 
   test("a record is handed over at once, without a polling delay", async () => {
-    let arrived = 0;
-    const { stream, start } = setUp({}, () => {
-      arrived = performance.now();
-      return SUCCESS;
-    });
+    const { stream, batches, start } = setUp({}, () => SUCCESS);
     const mapping = start();
     await mapping.idle();
-    const before = performance.now();
+    stopTime();
     stream.put(["a"]);
-    await mapping.idle();
-    expect(arrived - before).toBeLessThan(20);
+    await vi.advanceTimersByTimeAsync(0);
+    expect(keysOf(batches)).toEqual(["a"]);
   });
 
   test("a window gathers records until it is over, or the batch is full", async () => {
-    const times: number[] = [];
-    const { stream, batches, start } = setUp({ batchSize: 3, windowSec: 0.1 }, () => {
-      times.push(performance.now());
-      return SUCCESS;
-    });
+    stopTime();
+    const { stream, batches, start } = setUp({ batchSize: 3, windowSec: 5 }, () => SUCCESS);
     const mapping = start();
-    const before = performance.now();
     stream.put(["a"]);
-    await Promise.resolve();
+    await vi.advanceTimersByTimeAsync(3_000);
     stream.put(["b"]);
-    await mapping.idle();
+    await vi.advanceTimersByTimeAsync(1_999);
+    expect(keysOf(batches)).toEqual([]);
+    await vi.advanceTimersByTimeAsync(1);
     expect(keysOf(batches)).toEqual(["ab"]);
-    expect((times[0] ?? 0) - before).toBeGreaterThan(95);
-
-    const full = performance.now();
-    stream.put(letters("cde"));
     await mapping.idle();
+
+    stream.put(letters("cde"));
+    await vi.advanceTimersByTimeAsync(0);
     expect(keysOf(batches)).toEqual(["ab", "cde"]);
-    expect((times[1] ?? 0) - full).toBeLessThan(90);
   });
 
   test("a batch ends at 6 MB of payload", async () => {
@@ -261,7 +260,7 @@ describe("stream mappings: order and checkpoints", () => {
     );
     stream.put(letters("cabb"));
     const first = start();
-    await vi.waitFor(() => expect(keysOf(batches).sort()).toEqual(["a", "b", "b", "c"]));
+    await eventually(() => expect(keysOf(batches).sort()).toEqual(["a", "b", "b", "c"]));
     expect(checkpoint()).toBe("100");
     await first.stop();
 
@@ -296,7 +295,7 @@ describe("stream mappings: order and checkpoints", () => {
     );
     stream.put(letters("ab"));
     const mapping = start();
-    await vi.waitFor(() => expect(batches).toHaveLength(1));
+    await eventually(() => expect(batches).toHaveLength(1));
     const stopped = mapping.stop();
     release(SUCCESS);
     await stopped;

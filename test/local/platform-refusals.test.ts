@@ -55,11 +55,11 @@ describe("with something taken out of the template, the platform runs and the ri
     socket.send({ command: "store", id: "x", text: "y" });
     await socket.next();
     await expect
-      .poll(() => test.logged(), { timeout: 30_000 })
+      .poll(() => test.logged())
       .toMatch(
         /may not execute-api:ManageConnections on arn:aws:execute-api:\S+\/live\/POST\/@connections\//,
       );
-    await expect.poll(() => test.logged(), { timeout: 30_000 }).toContain("not delivered");
+    await expect.poll(() => test.logged()).toContain("not delivered");
     expect(socket.waiting).toEqual([]);
   });
 

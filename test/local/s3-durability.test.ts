@@ -15,7 +15,8 @@ import { once } from "node:events";
 import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { until } from "../support/eventually.ts";
 import { type ServedObjects, serveObjects } from "./s3-support.ts";
 
 const Bucket = "media";
@@ -36,7 +37,7 @@ describe("a bucket on disk", () => {
   test("outlives a kill -9: objects, tags, and uploads that go on; what had not ended is gone", async () => {
     const doomed = fork(join(import.meta.dirname, "s3-doomed.ts"), [dataDir], { stdio: "inherit" });
     const [{ uploadId: UploadId }] = (await once(doomed, "message")) as [{ uploadId: string }];
-    await vi.waitUntil(() => files().length === 3);
+    await until(() => files().length === 3);
     doomed.kill("SIGKILL");
     await once(doomed, "exit");
 

@@ -5,9 +5,10 @@ import {
   PutObjectCommand,
   PutObjectTaggingCommand,
 } from "@aws-sdk/client-s3";
-import { describe, expect, test, vi } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { LifecycleRule } from "../../local/s3/bucket-spec.ts";
 import { dueAtMs } from "../../local/s3/lifecycle.ts";
+import { until } from "../support/eventually.ts";
 import { DAY_MS, type ServedObjects, serveObjects } from "./s3-support.ts";
 
 const Bucket = "media";
@@ -97,6 +98,6 @@ describe("[MED4] lifecycle rules", () => {
     );
     await put(served, "old");
     clock.now += 2 * DAY_MS;
-    await vi.waitUntil(async () => (await head(served, "old")) === undefined);
+    await until(async () => (await head(served, "old")) === undefined);
   });
 });

@@ -6,11 +6,12 @@ import {
   S3Client,
 } from "@aws-sdk/client-s3";
 import { ReceiveMessageCommand, SQSClient } from "@aws-sdk/client-sqs";
-import { describe, expect, it, vi } from "vitest";
+import { describe, expect, it } from "vitest";
 import type { JsonObject } from "../../local/contracts.ts";
 import { describeBuckets } from "../../local/start/buckets.ts";
 import { refusedResourcePolicies } from "../../local/template/describe-functions.ts";
 import { refusedProperties } from "../../local/template/supported.ts";
+import { until } from "../support/eventually.ts";
 import { resourcesOf, startTestPlatform, type TestPlatform } from "../support/platform.ts";
 import { resolverOf } from "../support/stacks.ts";
 import { DAY_MS, outcome, presign } from "./s3-support.ts";
@@ -100,12 +101,12 @@ describe("a bucket of a running template", () => {
     for (const Tagging of ["state=new", "state=sent"])
       await s3.send(new PutObjectCommand({ Bucket, Key: `up/${Tagging}`, Body: "x", Tagging }));
     clock.now += 2 * DAY_MS;
-    await vi.waitUntil(async () => {
+    await until(async () => {
       const found = await s3
         .send(new HeadObjectCommand({ Bucket, Key: "up/state=new" }))
         .catch(() => undefined);
       return found === undefined;
-    }, 10_000);
+    });
     await s3.send(new GetObjectCommand({ Bucket, Key: "up/state=sent" }));
   });
 

@@ -14,6 +14,8 @@ export interface Served {
   readonly queues: Queues;
   readonly endpoint: string;
   readonly sqs: SQSClient;
+  /** How many calls have come and are not answered yet: of those, the ones that wait are receivers. */
+  readonly underWay: number;
   close(): Promise<void>;
 }
 
@@ -26,16 +28,20 @@ export async function serveQueues(options: Partial<QueuesOptions> = {}): Promise
     endpoint: () => endpoint,
     ...options,
   });
+  let underWay = 0;
   const answer = async (
     action: string,
     input: JsonObject,
     signal: AbortSignal,
   ): Promise<[number, JsonObject]> => {
+    underWay += 1;
     try {
       return [200, await queues.call(action, input, signal)];
     } catch (error) {
       const fault = error instanceof AwsFault ? error : new AwsFault("InternalFailure", String(error), 500);
       return [fault.statusCode, { __type: `com.amazonaws.sqs#${fault.code}`, message: fault.message }];
+    } finally {
+      underWay -= 1;
     }
   };
   const server = createServer((request, response) => {
@@ -71,6 +77,9 @@ export async function serveQueues(options: Partial<QueuesOptions> = {}): Promise
     queues,
     endpoint,
     sqs,
+    get underWay() {
+      return underWay;
+    },
     close: async () => {
       sqs.destroy();
       server.closeAllConnections();
