@@ -2,7 +2,8 @@ import { Duration } from "aws-cdk-lib";
 import type { Construct } from "constructs";
 import type { ChatChangesProps } from "./chat-changes.ts";
 import { ChatFunction } from "./chat-function.ts";
-import { grantTable } from "./grants.ts";
+import { byParticipant } from "./chat-log.ts";
+import { grantIndexQuery, grantTable } from "./grants.ts";
 
 /** Who wants to hear nothing of whom: commands blockUser, unblockUser and listBlocked. */
 export class Blocking extends ChatFunction {
@@ -21,8 +22,10 @@ export class Blocking extends ChatFunction {
     });
     grantTable(this, chatLog.messages, "ConditionCheckItem", "Query");
     grantTable(this, chatLog.chats, "GetItem", "UpdateItem");
-    grantTable(this, chatLog.participants, "ConditionCheckItem", "GetItem", "UpdateItem");
-    grantTable(this, clients, "BatchGetItem", "DeleteItem", "PutItem", "Query");
+    grantTable(this, chatLog.participants, "BatchGetItem", "ConditionCheckItem", "GetItem", "UpdateItem");
+    // The chats that the two share: what each is shown of the other's marks there is kept.
+    grantIndexQuery(this, chatLog.participants, byParticipant);
+    grantTable(this, clients, "BatchGetItem", "DeleteItem", "PutItem", "Query", "UpdateItem");
 
     for (const command of ["blockUser", "unblockUser", "listBlocked"]) api.addCommand(command, this);
   }

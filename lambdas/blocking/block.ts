@@ -8,7 +8,7 @@
 import * as z from "zod/mini";
 import { failure, type Outcome, success } from "../../protocol/errors.ts";
 import type { ReplyFields } from "../../protocol/frames.ts";
-import { limits } from "../../protocol/limits.ts";
+import { limits, userIdPattern } from "../../protocol/limits.ts";
 import type { RequestOf } from "../../protocol/requests.ts";
 import { directChatId } from "../chats/chat-id.ts";
 import { headAt, type HeadAtDependencies, keptBy } from "../chats/head-at.ts";
@@ -18,8 +18,9 @@ import { decodeCursor, encodeCursor } from "../commands/cursor.ts";
 import type { Blocking, Unblocking } from "../stores/block-changes.ts";
 import type { Membership } from "../stores/membership-items.ts";
 import { maxHidden, type SharedState } from "../stores/shared-state.ts";
+import { type KeepDependencies, marksToKeep } from "./kept-marks.ts";
 
-export interface BlockDependencies extends HeadAtDependencies {
+export interface BlockDependencies extends HeadAtDependencies, KeepDependencies {
   readonly isBlocked: (blocker: string, blocked: string) => Promise<boolean>;
   readonly listOf: (
     blocker: string,
@@ -56,7 +57,8 @@ export async function blockUser(
       return failure("limit_exceeded", `userId: at most ${limits.blockedUsers} users can be blocked`);
     const now = await chatOf(deps, blocker, blocked);
     if (now === "again") continue;
-    const pair = { blocker, blocked, at: deps.now() };
+    const marks = await marksToKeep(deps, blocker, blocked);
+    const pair = { blocker, blocked, at: deps.now(), marks };
     if (!now) {
       if (await deps.block({ ...pair, chatId: chatIdOf(blocker, blocked) })) return success({});
       continue;
@@ -84,7 +86,7 @@ export async function unblockUser(
     if (!(await deps.isBlocked(blocker, blocked))) return success({});
     const now = await chatOf(deps, blocker, blocked);
     if (now === "again") continue;
-    const pair = { blocker, blocked };
+    const pair = { blocker, blocked, at: deps.now() };
     if (!now) {
       if (await deps.unblock({ ...pair, chatId: chatIdOf(blocker, blocked) })) return success({});
       continue;
@@ -120,7 +122,7 @@ async function chatOf(deps: BlockDependencies, blocker: string, blocked: string)
   return state && head ? { mine, state, head, lastSeq } : "again";
 }
 
-const position = z.object({ after: z.string() });
+const position = z.object({ after: z.string().check(z.regex(userIdPattern)) });
 
 export async function listBlocked(
   deps: Pick<BlockDependencies, "listOf">,

@@ -33,7 +33,7 @@ export async function getChat(
     const { deliveredSeq = 0, readSeq = 0 } = memberships.get(member) ?? {};
     return [member, { deliveredSeq, readSeq }];
   });
-  const marksOf = await marksFor(deps, state.type, userId, new Map(marks));
+  const marksOf = await marksFor(deps, state, userId, new Map(marks));
   return success({
     chat: {
       chatId,

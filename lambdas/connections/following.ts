@@ -57,7 +57,7 @@ export function createFollowing(): Following {
     dropList: async (list) => await watches.dropList(list),
     devicesOf: async (userId) => await clients.devicesOf(userId, "strong"),
     // A second has passed since the change: a block that was there then shows in any replica.
-    apartFrom: async (userId, others) => await blocks.apartFrom(userId, others, "eventual"),
+    apart: async (pairs) => await blocks.apart(pairs, "eventual"),
     privacyOf: async (userIds) => await privacy.of(userIds),
     contactsAmong: async (userId, others) => await contacts.among(userId, others),
     post: async (connectionId, frame) =>

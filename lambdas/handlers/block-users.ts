@@ -46,6 +46,8 @@ export const handler = middy(
     lastSeq: async (chatId) =>
       Math.max((await messages.tip(chatId))?.seq ?? 0, await chats.projectedTip(chatId)),
     chat: async (chatId) => await chats.get(chatId),
+    chatsOf: async (userId, after, limit) => await participants.chatsOf(userId, after, limit),
+    marksOf: async (places, consistency) => await participants.marksOf(places, consistency),
     readFrom: async (chatId, seq) => await messages.readFrom(chatId, seq),
     block: async (blocking) => await changes.block(blocking),
     unblock: async (unblocking) => await changes.unblock(unblocking),

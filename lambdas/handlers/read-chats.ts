@@ -6,10 +6,10 @@ import { getHistory, type HistoryDependencies } from "../chats/history.ts";
 import { listChats, type ListDependencies } from "../chats/list.ts";
 import { commandHandler } from "../commands/command-handler.ts";
 import { readEnvironment } from "../environment.ts";
-import { blocksBetween, hidingReads } from "../receipts/pairs.ts";
 import { BlocksStore } from "../stores/blocks.ts";
 import { isMade } from "../stores/chat-items.ts";
 import { ChatsStore } from "../stores/chats.ts";
+import { KeptMarksStore } from "../stores/kept-marks.ts";
 import { MessagesStore } from "../stores/messages.ts";
 import { ParticipantsStore } from "../stores/participants.ts";
 import { PrivacyStore } from "../stores/privacy.ts";
@@ -32,6 +32,7 @@ const messages = new MessagesStore(dynamo, env.MESSAGES_TABLE);
 const states = new SharedStateStore(dynamo, env.CHATS_TABLE);
 const participants = new ParticipantsStore(dynamo, env.PARTICIPANTS_TABLE);
 const blocks = new BlocksStore(dynamo, env.CLIENTS_TABLE);
+const kept = new KeptMarksStore(dynamo, env.CLIENTS_TABLE);
 const privacy = new PrivacyStore(dynamo, env.CLIENTS_TABLE);
 
 export const handler = middy(
@@ -52,9 +53,10 @@ export const handler = middy(
       await messages.countUnread(chatId, from, to, userId, Date.now()),
     hiddenIn: async (chatId, userId, from, to) => await messages.hiddenIn(chatId, userId, from, to),
     entries: async (slots) => await messages.getMany(slots),
-    marksOf: async (peers) => await participants.marksOf(peers),
-    hidingReads: async (userIds) => await hidingReads(privacy, userIds),
-    apart: async (pairs) => await blocksBetween(blocks, pairs, "eventual"),
+    marksOf: async (peers) => await participants.marksOf(peers, "eventual"),
+    hidingReads: async (userIds) => await privacy.hidingReads(userIds),
+    apart: async (pairs) => await blocks.apart(pairs, "eventual"),
+    keptMarks: async (pairs) => await kept.among(pairs),
     now: Date.now,
   }),
 );

@@ -4,7 +4,6 @@ import { createCallbacks } from "../aws/callbacks.ts";
 import { createDynamoClient } from "../aws/clients.ts";
 import { readEnvironment } from "../environment.ts";
 import { foldMoves } from "../receipts/marks.ts";
-import { blocksBetween, hidingReads } from "../receipts/pairs.ts";
 import { recordGroups } from "../receipts/record-groups.ts";
 import { tellReceipts, type TellReceiptsDependencies } from "../receipts/tell-receipts.ts";
 import { BlocksStore } from "../stores/blocks.ts";
@@ -41,8 +40,8 @@ export const handler = middy(
   makeHandler({
     state: async (chatId) => await states.get(chatId, "eventual"),
     sendersBetween: async (chatId, from, to) => await messages.sendersBetween(chatId, from, to),
-    hidingReads: async (userIds) => await hidingReads(privacy, userIds),
-    apart: async (pairs) => await blocksBetween(blocks, pairs, "eventual"),
+    hidingReads: async (userIds) => await privacy.hidingReads(userIds),
+    apart: async (pairs) => await blocks.apart(pairs, "eventual"),
     devicesOf: async (userId) => await clients.devicesOf(userId),
     post: async (connectionId, frame) => {
       try {

@@ -5,7 +5,6 @@ import { createCallbacks } from "../aws/callbacks.ts";
 import { createDynamoClient } from "../aws/clients.ts";
 import { queueHandler } from "../delivery/queue-handler.ts";
 import { readEnvironment } from "../environment.ts";
-import { blocksBetween } from "../receipts/pairs.ts";
 import { BlocksStore } from "../stores/blocks.ts";
 import { ClientsStore } from "../stores/clients.ts";
 import { describe, log } from "../telemetry/log.ts";
@@ -42,7 +41,7 @@ export const handler = middy(
   makeHandler({
     recently: new Recently(limits.typingMs),
     devicesOf: async (userId) => await clients.devicesOf(userId),
-    apart: async (pairs) => await blocksBetween(blocks, pairs, "eventual"),
+    apart: async (pairs) => await blocks.apart(pairs, "eventual"),
     post: async (connectionId, frame) => {
       try {
         await callbacks.post(connectionId, frame, AbortSignal.timeout(postPatienceMs));

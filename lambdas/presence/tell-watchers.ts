@@ -3,6 +3,7 @@
  * is told twice, or late, ends in the truth. Ephemeral ([DLV7]): what a connection does not take is not told again.
  */
 import type { Presence, PresenceFrame } from "../../protocol/frames.ts";
+import type { Apart } from "../stores/blocks.ts";
 import type { DeviceChange, SeenDevice } from "../stores/clients.ts";
 import type { DeviceKey } from "../stores/inbox.ts";
 import type { Pointer, WatchList } from "../stores/watches.ts";
@@ -16,7 +17,8 @@ export interface TellDependencies extends VisibilityDependencies {
   readonly dropList: (list: WatchList) => Promise<void>;
   /** Strongly consistent. */
   readonly devicesOf: (userId: string) => Promise<SeenDevice[]>;
-  readonly apartFrom: (userId: string, others: readonly string[]) => Promise<ReadonlySet<string>>;
+  /** [BLK1] Tells of each of these pairs whether a block stands between the two. */
+  readonly apart: (pairs: readonly (readonly [string, string])[]) => Promise<Apart>;
   /** False when the connection is gone. */
   readonly post: (connectionId: string, frame: string) => Promise<boolean>;
   readonly onFailed: (error: unknown) => void;
@@ -47,11 +49,9 @@ export async function tellWatchers(
   if (!isNews(candidates, devices)) return;
 
   const users = [...new Set(watchers.map((watcher) => watcher.userId))];
-  const apart = await deps.apartFrom(
-    userId,
-    users.filter((other) => other !== userId),
-  );
-  const told = watchers.filter((watcher) => !apart.has(watcher.userId));
+  const others = users.filter((other) => other !== userId);
+  const areApart = await deps.apart(others.map((other) => [userId, other]));
+  const told = watchers.filter((watcher) => !areApart(userId, watcher.userId));
   for (let round = 0; round < maxRounds; round += 1) {
     await tellAll(deps, userId, devices, told);
     const before = digestOf(userId, devices);

@@ -3,6 +3,7 @@ import { type Outcome, success } from "../../protocol/errors.ts";
 import type { ReplyFields } from "../../protocol/frames.ts";
 import type { RequestOf } from "../../protocol/requests.ts";
 import type { Caller } from "../commands/identity.ts";
+import type { Apart } from "../stores/blocks.ts";
 import type { SeenDevice } from "../stores/clients.ts";
 import type { DeviceKey } from "../stores/inbox.ts";
 import type { WatchList } from "../stores/watches.ts";
@@ -16,7 +17,8 @@ export interface WatchDependencies extends VisibilityDependencies {
   readonly putList: (list: WatchList, seen: WatchList | undefined) => Promise<boolean>;
   /** Strongly consistent: a change that this does not show is told by its record. */
   readonly devicesOf: (userId: string) => Promise<SeenDevice[]>;
-  readonly apartFrom: (userId: string, others: readonly string[]) => Promise<ReadonlySet<string>>;
+  /** [BLK1] Tells of each of these pairs whether a block stands between the two. */
+  readonly apart: (pairs: readonly (readonly [string, string])[]) => Promise<Apart>;
   readonly newVersion: () => string;
   readonly now: () => number;
 }
@@ -36,15 +38,15 @@ export async function watchPresence(
   const others = distinct.filter((userId) => userId !== caller.userId);
   // First the watch, then a look: a change between the two is told, a change before them is seen.
   await watch(deps, distinct, caller);
-  const [apart, shared] = await Promise.all([
-    deps.apartFrom(caller.userId, others),
+  const [areApart, shared] = await Promise.all([
+    deps.apart(others.map((other) => [caller.userId, other])),
     lastSeenSharedWith(deps, caller.userId, distinct),
   ]);
   // The look comes last, so that no news of a change after it can be quicker than this reply.
   const presence = new Map(
     await Promise.all(
       distinct.map(async (userId) => {
-        if (apart.has(userId)) return [userId, hiddenPresence(userId)] as const;
+        if (areApart(caller.userId, userId)) return [userId, hiddenPresence(userId)] as const;
         return [userId, presenceOf(userId, await deps.devicesOf(userId), shared.has(userId))] as const;
       }),
     ),

@@ -6,7 +6,7 @@
 import type { ReceiptFrame, ReceiptsFrame } from "../../protocol/frames.ts";
 import { limits } from "../../protocol/limits.ts";
 import { connectionsOf } from "../delivery/recipients.ts";
-import { pairOf } from "./pairs.ts";
+import type { Apart } from "../stores/blocks.ts";
 import type { Device } from "../stores/clients.ts";
 import { isFor, type SharedState } from "../stores/shared-state.ts";
 import { isIn, type Move, newlyCovered, shown, type Stretch } from "./marks.ts";
@@ -22,9 +22,7 @@ export interface TellReceiptsDependencies {
   /** [RCP3] Those of the users who hide what they read. */
   readonly hidingReads: (userIds: readonly string[]) => Promise<ReadonlySet<string>>;
   /** [BLK1] Tells of each of these pairs whether a block stands between the two. */
-  readonly apart: (
-    pairs: readonly (readonly [string, string])[],
-  ) => Promise<(one: string, other: string) => boolean>;
+  readonly apart: (pairs: readonly (readonly [string, string])[]) => Promise<Apart>;
   readonly devicesOf: (userId: string) => Promise<Device[]>;
   /** Posts a frame; never rejects, and soon resolves. */
   readonly post: (connectionId: string, frame: string) => Promise<void>;
@@ -99,6 +97,9 @@ async function addressees(
       .filter(([, moves]) => moves.length > 0),
   );
 }
+
+/** Two users, whichever is named first. No id holds a space. */
+const pairOf = (one: string, other: string): string => (one < other ? `${one} ${other}` : `${other} ${one}`);
 
 type Receipt = Omit<ReceiptFrame, "command" | "chatId">;
 

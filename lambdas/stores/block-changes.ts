@@ -5,12 +5,16 @@ import {
   type DynamoDBClient,
 } from "@aws-sdk/client-dynamodb";
 import type { Period, Periods } from "../chats/periods.ts";
-import { isRefused, s } from "./attributes.ts";
+import { isRefused, n, s } from "./attributes.ts";
 import { blockItem, blockKey } from "./blocks.ts";
 import { type ChangeTables, leaving, rejoining } from "./effects.ts";
 import { slotKey } from "./entry-items.ts";
+import { keptItem, keptKey, type KeptMarks } from "./kept-marks.ts";
 import { type AtLeave, membershipKey } from "./membership-items.ts";
 import { hiddenName, spansItem } from "./shared-state.ts";
+
+/** Seconds for which the marks that were kept lie there after the block. */
+const keptAfterSec = 3_600;
 
 interface Pair {
   readonly blocker: string;
@@ -29,10 +33,14 @@ interface BlockedChat {
 export interface Blocking extends Pair {
   /** Epoch milliseconds. */
   readonly at: number;
+  /** What stays shown of the two to each other. */
+  readonly marks: KeptMarks;
   readonly chat?: BlockedChat & { readonly leftAt: number; readonly atLeave: AtLeave };
 }
 
 export interface Unblocking extends Pair {
+  /** Epoch milliseconds. */
+  readonly at: number;
   readonly chat?: BlockedChat & {
     readonly periods: Periods;
     readonly othersMore: number;
@@ -50,7 +58,7 @@ export class BlockChangesStore {
   }
 
   /** False where something was not as it was read, or another transaction was in the way. */
-  async block({ blocker, blocked, chatId, at, chat }: Blocking): Promise<boolean> {
+  async block({ blocker, blocked, chatId, at, marks, chat }: Blocking): Promise<boolean> {
     return await this.#commit([
       {
         Put: {
@@ -59,6 +67,7 @@ export class BlockChangesStore {
           ConditionExpression: "attribute_not_exists(userId)",
         },
       },
+      { Put: { TableName: this.#tables.clients, Item: keptItem(blocker, blocked, marks) } },
       ...(chat
         ? [
             leaving(this.#tables.participants, { chatId, userId: blocker, ...chat }),
@@ -69,13 +78,22 @@ export class BlockChangesStore {
     ]);
   }
 
-  async unblock({ blocker, blocked, chatId, chat }: Unblocking): Promise<boolean> {
+  async unblock({ blocker, blocked, chatId, at, chat }: Unblocking): Promise<boolean> {
     return await this.#commit([
       {
         Delete: {
           TableName: this.#tables.clients,
           Key: blockKey(blocker, blocked),
           ConditionExpression: "attribute_exists(userId)",
+        },
+      },
+      {
+        // It stays for a moment: who has just read that the block stands is still shown what it was shown before.
+        Update: {
+          TableName: this.#tables.clients,
+          Key: keptKey(blocker, blocked),
+          UpdateExpression: "SET expiresAt = :end",
+          ExpressionAttributeValues: { ":end": n(Math.floor(at / 1000) + keptAfterSec) },
         },
       },
       ...(chat

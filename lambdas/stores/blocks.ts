@@ -6,6 +6,9 @@
 import { QueryCommand, type DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { batchGet, type Consistency, type Item, n, s, text } from "./attributes.ts";
 
+/** Whether a block stands between two users, whichever is named first. */
+export type Apart = (one: string, other: string) => boolean;
+
 export class BlocksStore {
   readonly #client: DynamoDBClient;
   readonly #table: string;
@@ -36,15 +39,11 @@ export class BlocksStore {
     return (await this.among([[blocker, blocked]], "strong"))(blocker, blocked);
   }
 
-  /** Those of the users between whom and this one a block stands, whoever made it. */
-  async apartFrom(
-    userId: string,
-    others: readonly string[],
-    consistency: Consistency,
-  ): Promise<ReadonlySet<string>> {
-    const pairs = others.flatMap((other) => [[userId, other] as const, [other, userId] as const]);
-    const isBlocked = await this.among(pairs, consistency);
-    return new Set(others.filter((other) => isBlocked(userId, other) || isBlocked(other, userId)));
+  /** Tells of each of these pairs whether a block stands between the two, whoever made it. */
+  async apart(pairs: readonly (readonly [string, string])[], consistency: Consistency): Promise<Apart> {
+    const both = pairs.flatMap(([one, other]) => [[one, other] as const, [other, one] as const]);
+    const isBlocked = await this.among(both, consistency);
+    return (one, other) => isBlocked(one, other) || isBlocked(other, one);
   }
 
   /** A page of the users that one has blocked, in the order of their ids, after one. */

@@ -10,7 +10,7 @@ import {
   type DynamoDBClient,
 } from "@aws-sdk/client-dynamodb";
 import { including, seesSeq } from "../chats/periods.ts";
-import { batchGet, type Item, n, refusedByCondition, s, text } from "./attributes.ts";
+import { batchGet, type Consistency, type Item, n, refusedByCondition, s, text } from "./attributes.ts";
 import {
   type ChatOfUser,
   type ChatState,
@@ -109,26 +109,28 @@ export class ParticipantsStore {
     return refused === true ? undefined : toMembership(refused);
   }
 
-  /** [RCP1] The marks of these users in these chats, eventually consistent: perhaps those of a moment ago. */
+  /** [RCP1] The marks of these users in these chats; undefined for one who never was in the chat. */
   async marksOf(
     places: readonly { readonly chatId: string; readonly userId: string }[],
-  ): Promise<(place: { readonly chatId: string; readonly userId: string }) => Marks> {
+    consistency: Consistency,
+  ): Promise<(place: { readonly chatId: string; readonly userId: string }) => Marks | undefined> {
     const items = await batchGet(
       this.#client,
       this.#table,
       places.map(({ chatId, userId }) => membershipKey(chatId, userId)),
       ["chatId", "participantId", "deliveredSeq", "readSeq"],
-      "eventual",
+      consistency,
     );
     const nameOf = (chatId: string, userId: string) => `${chatId} ${userId}`;
     const found = new Map(
       items.map((item) => [nameOf(text(item, "chatId"), text(item, "participantId")), marksIn(item)]),
     );
-    return ({ chatId, userId }) => found.get(nameOf(chatId, userId)) ?? marksIn({});
+    return ({ chatId, userId }) => found.get(nameOf(chatId, userId));
   }
 
   /**
-   * [RCP1] Raises up to where a device of the member has the chat; never lowers it, and makes no membership.
+   * [RCP1] Raises up to where a device of the member has the chat; never lowers it, and makes no membership. For one
+   * who has left the chat, or blocks its other user, the chat ends there ([CHT6] [BLK1]).
    * @param at epoch milliseconds
    * @throws TransactionConflictException while the membership itself is being changed
    */
@@ -138,10 +140,16 @@ export class ParticipantsStore {
       Key: membershipKey(chatId, userId),
       UpdateExpression: "SET deliveredSeq = :seq, markedAt = :at",
       ConditionExpression:
-        "attribute_exists(chatId) AND (attribute_not_exists(deliveredSeq) OR deliveredSeq < :seq)",
+        "attribute_exists(chatId) AND (attribute_not_exists(deliveredSeq) OR deliveredSeq < :seq) AND " +
+        "(attribute_not_exists(leftSeq) OR leftSeq >= :seq)",
       ExpressionAttributeValues: { ":seq": n(seq), ":at": n(at) },
+      ReturnValuesOnConditionCheckFailure: "ALL_OLD",
     });
-    await refusedByCondition(this.#client.send(update));
+    const refused = await refusedByCondition(this.#client.send(update));
+    if (refused === undefined || refused === true) return;
+    const { deliveredSeq = 0, leftSeq = seq } = toMembership(refused);
+    // Whoever ends its time again meanwhile ends it behind this: the second try cannot need a third.
+    if (deliveredSeq < leftSeq && leftSeq < seq) await this.raiseDelivered(chatId, userId, leftSeq, at);
   }
 
   /**

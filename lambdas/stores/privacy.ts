@@ -24,6 +24,12 @@ export class PrivacyStore {
     return (userId) => found.get(userId) ?? defaultPrivacy;
   }
 
+  /** [RCP3] Those of the users who hide what they read. */
+  async hidingReads(userIds: readonly string[]): Promise<ReadonlySet<string>> {
+    const of = await this.of(userIds);
+    return new Set(userIds.filter((userId) => !of(userId).readReceipts));
+  }
+
   /** Changes what is given; returns all of it. */
   async set(userId: string, change: Partial<Privacy>): Promise<Privacy> {
     const { lastSeen, readReceipts } = change;

@@ -1,6 +1,7 @@
 /** [PRS4] [BLK1] A typing event to the connected devices of the other members; once at best ([DLV7]). */
 import type { TypingFrame } from "../../protocol/frames.ts";
 import { connectionsOf } from "../delivery/recipients.ts";
+import type { Apart } from "../stores/blocks.ts";
 import type { Device } from "../stores/clients.ts";
 import type { Recently } from "./recently.ts";
 import type { TypingJob } from "./typing-job.ts";
@@ -10,9 +11,7 @@ export interface TellTypingDependencies {
   readonly recently: Recently;
   readonly devicesOf: (userId: string) => Promise<Device[]>;
   /** [BLK1] Tells of each of these pairs whether a block stands between the two. */
-  readonly apart: (
-    pairs: readonly (readonly [string, string])[],
-  ) => Promise<(one: string, other: string) => boolean>;
+  readonly apart: (pairs: readonly (readonly [string, string])[]) => Promise<Apart>;
   /** Posts a frame; never rejects, and soon resolves. */
   readonly post: (connectionId: string, frame: string) => Promise<void>;
   readonly now: () => number;

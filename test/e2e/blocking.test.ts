@@ -135,6 +135,76 @@ test("[BLK1] block against send: a message sent after the block is never seen, o
   expect(synced.map(({ message }) => message).filter((text) => text.startsWith("hidden"))).toEqual([]);
 });
 
+test("[BLK1] [RCP1] at a block no mark of either falls or vanishes for the other, and none moves until it ends, in their chat nor in groups", async () => {
+  const { alice, bob, chatId } = await pair();
+  const [carol, laptop] = [
+    await connect(newUser("carol")),
+    await connect(bob.userId, { deviceId: "laptop" }),
+  ];
+  const fields = { participants: [alice.userId, bob.userId], name: "Group", clientChatId: randomUUID() };
+  const { chatId: group } = (await carol.ask("createChat", fields)) as unknown as { chatId: string };
+  const marksOf = async (viewer: Client, of: string, userId: string): Promise<unknown> => {
+    const { chat } = (await viewer.ask("getChat", { chatId: of })) as unknown as {
+      chat: { participants: Row[] };
+    };
+    const { deliveredSeq, readSeq } = chat.participants.find((one) => one["userId"] === userId) ?? {};
+    return { deliveredSeq, readSeq };
+  };
+  const shownTo = async (viewer: Client, userId: string): Promise<unknown> => ({
+    direct: await marksOf(viewer, chatId, userId),
+    group: await marksOf(viewer, group, userId),
+    list: (await rowOf(viewer, chatId))?.["receipt"],
+  });
+  const views = async () => [await shownTo(bob, alice.userId), await shownTo(alice, bob.userId)];
+  await alice.send(chatId, "of Alice");
+  await bob.send(chatId, "of Bob");
+  for (const client of [alice, bob]) {
+    await client.ask("ack", {
+      acks: [
+        { chatId, seq: 2 },
+        { chatId: group, seq: 1 },
+      ],
+    });
+    for (const [of, seq] of [
+      [chatId, 1],
+      [group, 1],
+    ] as const)
+      await client.ask("markRead", { chatId: of, seq });
+  }
+  const stood = {
+    direct: { deliveredSeq: 2, readSeq: 1 },
+    group: { deliveredSeq: 1, readSeq: 1 },
+    list: { deliveredSeq: 2, readSeq: 1 },
+  };
+  await expect.poll(views, soon).toEqual([stood, stood]);
+
+  await block(alice, bob.userId);
+  expect(await views()).toEqual([stood, stood]);
+  const hidden = await bob.send(chatId, "hidden");
+  const toAll = await bob.send(group, "to all");
+  await laptop.ask("ack", { acks: [{ chatId, seq: hidden.seq }] });
+  await alice.ask("markRead", { chatId, seq: 2 });
+  for (const client of [alice, bob]) await client.ask("markRead", { chatId: group, seq: toAll.seq });
+  // Others see it, and each of the two its own.
+  const read = { deliveredSeq: toAll.seq, readSeq: toAll.seq };
+  for (const { userId } of [alice, bob])
+    await expect.poll(async () => await marksOf(carol, group, userId), soon).toEqual(read);
+  await expect
+    .poll(async () => await marksOf(bob, chatId, bob.userId), soon)
+    .toMatchObject({ deliveredSeq: hidden.seq });
+  expect(await views()).toEqual([stood, stood]);
+
+  // Nor where the other blocks as well, and as long as one of the two blocks stands.
+  await block(bob, alice.userId);
+  expect(await views()).toEqual([stood, stood]);
+  await unblock(alice, bob.userId);
+  expect(await views()).toEqual([stood, stood]);
+  await unblock(bob, alice.userId);
+  expect(await marksOf(bob, group, alice.userId)).toEqual(read);
+  expect(await marksOf(alice, group, bob.userId)).toEqual(read);
+  expect(await marksOf(bob, chatId, alice.userId)).toEqual({ deliveredSeq: 2, readSeq: 2 });
+});
+
 test("[BLK1] [CON9] one cannot block oneself", async () => {
   const alice = await connect(newUser("alice"));
   expect(await alice.request("blockUser", { userId: alice.userId })).toMatchObject({

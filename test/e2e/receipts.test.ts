@@ -292,8 +292,8 @@ test("[BLK1] between two with a block no receipts pass, in a group neither, whoe
   expect(heard(alice, group).filter(({ userId }) => userId === bob.userId)).toEqual([]);
   expect(heard(bob, group).filter(({ userId }) => userId === alice.userId)).toEqual([]);
   expect(heard(alice, direct)).toEqual([]);
-  expect(await memberOf(alice, direct, bob.userId)).toMatchObject({ readSeq: null });
-  expect(await memberOf(alice, group, bob.userId)).toMatchObject({ deliveredSeq: 0, readSeq: 0 });
+  for (const chatId of [direct, group])
+    expect(await memberOf(alice, chatId, bob.userId)).toMatchObject({ deliveredSeq: 0, readSeq: 0 });
 });
 
 test("[RCP2] one who was removed tells nobody, and is told nothing", async () => {
@@ -311,4 +311,19 @@ test("[RCP2] one who was removed tells nobody, and is told nothing", async () =>
   expect(heard(alice, chatId).filter(({ userId }) => userId === bob.userId)).toEqual([]);
   expect(heard(bob, chatId)).toEqual([]);
   expect(ofBob.seq).toBeLessThan(ofAlice.seq);
+});
+
+test("[RCP1] [BLK1] what a blocker's device acknowledges of what the block hides counts up to the block's beginning", async () => {
+  const { alice, bob, chatId } = await pair();
+  await alice.send(chatId, "one");
+  await alice.send(chatId, "two");
+  // A device that has acknowledged the chat before is asked no more whether it is a member's.
+  await bob.ack(chatId, 1);
+  await untilHeard(alice, chatId, bob.userId, { deliveredSeq: 1 });
+  await bob.ask("blockUser", { userId: alice.userId });
+  const hidden = await alice.send(chatId, "hidden");
+  await bob.ack(chatId, hidden.seq);
+  await expect
+    .poll(async () => await memberOf(bob, chatId, bob.userId), soon)
+    .toMatchObject({ deliveredSeq: hidden.seq - 1 });
 });

@@ -274,15 +274,18 @@ const functions: Readonly<Record<string, Expected>> = {
       "${ChatLogMessages.Arn}": ["dynamodb:ConditionCheckItem", "dynamodb:Query"],
       "${ChatLogChats.Arn}": ["dynamodb:GetItem", "dynamodb:UpdateItem"],
       "${ChatLogChatParticipants.Arn}": [
+        "dynamodb:BatchGetItem",
         "dynamodb:ConditionCheckItem",
         "dynamodb:GetItem",
         "dynamodb:UpdateItem",
       ],
+      "${ChatLogChatParticipants.Arn}/index/byParticipant": ["dynamodb:Query"],
       "${ConnectionsClients.Arn}": [
         "dynamodb:BatchGetItem",
         "dynamodb:DeleteItem",
         "dynamodb:PutItem",
         "dynamodb:Query",
+        "dynamodb:UpdateItem",
       ],
     },
   },

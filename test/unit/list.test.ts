@@ -44,6 +44,7 @@ test("[LST1] a page of the longest previews stays under 100 KB, and paging repea
     log: { readBack: async () => ({ entries: [], more: false }) },
     marksOf: async () => () => ({ deliveredSeq: 0, readSeq: 0 }),
     hidingReads: async () => new Set(),
+    keptMarks: async () => () => ({ deliveredSeq: 0, readSeq: 0 }),
     apart: async () => () => false,
     now: Date.now,
   };
