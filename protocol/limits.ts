@@ -10,7 +10,7 @@ export const limits = {
   pageBytes: 100_000,
   /** [CHT2] Members of a group, its creator included. */
   groupMembers: 256,
-  /** [CHT2] A group's name, in UTF-16 units. */
+  /** [CHT2] A group's name, in Unicode characters. */
   groupNameLength: 100,
   /** [DLV2] Chats acknowledged by one `ack`. */
   acks: 100,
@@ -29,6 +29,11 @@ export const limits = {
   edits: 10,
   /** [EDT3] An emoji, in UTF-16 units: one grapheme, however it is put together. */
   emojiLength: 32,
+  /**
+   * [EDT3] All reactions to a message, in bytes of their JSON: what a frame of 128 KB has room for beside the
+   * largest message. Of everybody in a group of 256, as long as users' ids are no longer than 60 characters or so.
+   */
+  reactionsJsonBytes: 28_000,
   /** [PRS1] Users whose presence one connection is told of. */
   watchedUsers: 100,
   /** [PRS4] Members of the largest group in which typing is told. */
@@ -50,7 +55,7 @@ export const limits = {
   presignedUrlMs: 15 * 60_000,
   /** [MED4] Milliseconds after which an upload can no longer be sent: four hours before the first is deleted. */
   sendableMs: 20 * 3_600_000,
-  /** [MED2] A file's name and a thumbnail's base64 in UTF-16 units, a picture's side in pixels, a waveform's values. */
+  /** [MED2] A file's name and a thumbnail's base64 in characters, a picture's side in pixels, a waveform's values. */
   attachmentNameLength: 255,
   thumbnailLength: 4_096,
   pixels: 100_000,
@@ -59,10 +64,13 @@ export const limits = {
   sendWindowEntries: 10_000,
 } as const;
 
+/** What the server calls a chat. */
+export const chatIdPattern = /^[A-Za-z0-9_-]{1,64}$/;
+
 /** [CON1] What a device may call itself. */
 export const deviceIdPattern = /^[A-Za-z0-9_-]{1,64}$/;
 
-/** A user id is a token's `sub`: 1 to 128 UTF-16 units, no white space, no control or unassigned characters. */
+/** A user id is a token's `sub`: 1 to 128 Unicode characters, no white space, no control or unassigned characters. */
 export const userIdPattern = /^[^\s\p{C}]{1,128}$/u;
 
 /** [CON2] The subprotocol of this version, and the prefix under which a browser hands in its token. */

@@ -5,14 +5,14 @@
 import * as z from "zod/mini";
 import { attachmentId, sentAttachment, uploadFields } from "./attachments.ts";
 import { failure, type Outcome, success } from "./errors.ts";
-import { deviceIdPattern, limits, userIdPattern } from "./limits.ts";
+import { chatIdPattern, deviceIdPattern, limits, userIdPattern } from "./limits.ts";
 
 const requestId = z.optional(
   z
     .string("must be a string")
     .check(z.minLength(1, "must not be empty"), z.maxLength(128, "must be at most 128 characters")),
 );
-const chatId = z.string("must be a chat id").check(z.regex(/^[A-Za-z0-9_-]{1,64}$/, "must be a chat id"));
+const chatId = z.string("must be a chat id").check(z.regex(chatIdPattern, "must be a chat id"));
 const seq = z
   .int("must be a whole number")
   .check(z.gte(1, "must be at least 1"), z.lte(Number.MAX_SAFE_INTEGER, "is too large"));
@@ -285,6 +285,12 @@ export const requestSchemas = {
 
 export type CommandName = keyof typeof requestSchemas;
 export type RequestOf<C extends CommandName> = z.infer<(typeof requestSchemas)[C]>;
+
+/** [REQ1] The requestId of a request, whatever else is wrong with it; undefined where it has none that fits. */
+export function requestIdOf(request: unknown): string | undefined {
+  const parsed = z.object({ requestId }).safeParse(request);
+  return parsed.success ? parsed.data.requestId : undefined;
+}
 
 /** [CON9] Checks one request against its schema; the failure names the first field at fault and why. */
 export function parseRequest<C extends CommandName>(command: C, body: unknown): Outcome<RequestOf<C>> {

@@ -99,6 +99,9 @@ export async function createGroup(
 
   const state = await deps.state(chatId);
   if (!state) throw new Error("a group that is made has no state");
+  // [CHT6] What has become of it is no longer the creator's to know.
+  if (!state.members.has(creator.userId))
+    return failure("not_a_member", "clientChatId: you are no longer in the group that you made with it");
   const view = {
     chatId,
     type: state.type,

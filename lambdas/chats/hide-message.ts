@@ -16,13 +16,8 @@ import { personalChatId } from "./chat-id.ts";
 import { type MessageChangeDependencies, noSuchMessage } from "./message-changes.ts";
 import { seesSeq } from "./periods.ts";
 
-export interface HideDependencies
-  extends
-    Pick<MessageChangeDependencies, "membership" | "entry">,
-    Omit<ChangeDependencies, "states" | "wasMember"> {
-  /** Those of the seqs between two, both included, that the user has hidden from itself; read strongly. */
-  readonly hiddenIn: (chatId: string, userId: string, from: number, to: number) => Promise<readonly number[]>;
-}
+export type HideDependencies = Pick<MessageChangeDependencies, "membership" | "entry" | "hiddenIn"> &
+  Omit<ChangeDependencies, "states" | "wasMember">;
 
 /** Times that other devices of the user may be in the way. */
 const maxTries = 20;

@@ -4,7 +4,7 @@ import type { ChatChange, Changed } from "../../protocol/frames.ts";
 import { limits } from "../../protocol/limits.ts";
 import type { RequestOf } from "../../protocol/requests.ts";
 import { isVisible, type Entry, type MessageEntry } from "../log/entry.ts";
-import { checkText } from "../log/message-text.ts";
+import { checkSize, checkText } from "../log/message-text.ts";
 import type { Effect } from "../stores/effects.ts";
 import type { DeviceKey } from "../stores/inbox.ts";
 import type { Membership } from "../stores/membership-items.ts";
@@ -16,6 +16,8 @@ export interface MessageChangeDependencies extends ChangeDependencies {
   readonly membership: (chatId: string, userId: string) => Promise<Membership | undefined>;
   /** The entry in a slot, read strongly. */
   readonly entry: (chatId: string, seq: number) => Promise<Entry | undefined>;
+  /** Those of the seqs between two, both included, that the user has hidden from itself; read strongly. */
+  readonly hiddenIn: (chatId: string, userId: string, from: number, to: number) => Promise<readonly number[]>;
 }
 
 export async function deleteForEveryone(
@@ -46,14 +48,16 @@ export async function editMessage(
 ): Promise<Outcome<Changed>> {
   const unfit = checkText(text);
   if (unfit) return unfit;
-  return await changeMessage(deps, chatId, target, actor, (message, { seq, at }) => {
-    if (message.deleted) return noSuchMessage;
+  return await changeMessage(deps, chatId, target, actor, (message, { seq, at }, isHidden) => {
+    if (message.deleted || isHidden) return noSuchMessage;
     if (message.userId !== actor.userId) return failure("forbidden", "seq: only its sender may edit it");
     if (message.text === text) return success("nothing to change");
     if (deps.now() - message.sentAt > limits.editMs)
       return failure("forbidden", "seq: is too long ago to be edited");
     if ((message.edits?.length ?? 0) >= limits.edits)
       return failure("limit_exceeded", `seq: was edited ${limits.edits} times, which is all there are`);
+    const tooLarge = checkSize("message", text, message.attachments ?? []);
+    if (tooLarge) return tooLarge;
     return planned(message, { type: "messageEdited", target, message: text }, [
       { kind: "edit", chatId, target, text, edit: { seq: seq + 1, at } },
     ]);
@@ -66,10 +70,12 @@ export async function react(
   actor: DeviceKey,
 ): Promise<Outcome<Changed>> {
   if (emoji !== null && !isEmoji(emoji)) return failure("bad_request", "emoji: must be one emoji, or null");
-  return await changeMessage(deps, chatId, target, actor, (message, { seq }) => {
-    if (message.deleted) return noSuchMessage;
+  return await changeMessage(deps, chatId, target, actor, (message, { seq }, isHidden) => {
+    if (message.deleted || isHidden) return noSuchMessage;
     const before = message.reactions?.find(({ userId }) => userId === actor.userId);
     if ((before?.emoji ?? null) === emoji) return success("nothing to change");
+    if (emoji !== null && !hasRoom(message, { userId: actor.userId, emoji }))
+      return failure("limit_exceeded", "seq: has as many reactions as it can have");
     return planned(message, { type: "reacted", target, emoji }, [
       { kind: "react", chatId, target, userId: actor.userId, emoji, seq: seq + 1 },
     ]);
@@ -78,13 +84,13 @@ export async function react(
 
 export const noSuchMessage: Failure = failure("not_found", "seq: the chat has no message with this seq");
 
-/** Changes a message that the user may see. */
+/** Changes a message that the user may see; `isHidden` where it has deleted it for itself. */
 const changeMessage = async (
   deps: MessageChangeDependencies,
   chatId: string,
   target: number,
   actor: DeviceKey,
-  decide: (message: MessageEntry, end: LogEnd) => Decision,
+  decide: (message: MessageEntry, end: LogEnd, isHidden: boolean) => Decision,
 ): Promise<Outcome<Changed>> =>
   await changeChat(deps, chatId, actor, async (end) => {
     const [mine, message] = await Promise.all([
@@ -94,7 +100,9 @@ const changeMessage = async (
     if (!mine || !seesSeq(mine, target) || message?.kind !== "message" || !isVisible(message, deps.now()))
       return noSuchMessage;
     // It was read behind the end of the log: what a rival has done to it in between is in a slot that is wanted here.
-    return lastChangeOf(message) > end.seq ? success("again") : decide(message, end);
+    if (lastChangeOf(message) > end.seq) return success("again");
+    const hidden = mine.hides ? await deps.hiddenIn(chatId, actor.userId, target, target) : [];
+    return decide(message, end, hidden.length > 0);
   });
 
 /** The seq of the last entry that shows in the message's item. */
@@ -112,10 +120,17 @@ const planned = (
     effects,
   });
 
-const graphemes = new Intl.Segmenter(undefined, { granularity: "grapheme" });
+/** [EDT3] True where the message, with this reaction of the user, fits the frame that shows it. */
+function hasRoom({ reactions = [] }: MessageEntry, reaction: { userId: string; emoji: string }): boolean {
+  const others = reactions.filter(({ userId }) => userId !== reaction.userId);
+  const shown = [...others, reaction].map(({ userId, emoji }) => ({ userId, emoji }));
+  return Buffer.byteLength(JSON.stringify(shown), "utf8") <= limits.reactionsJsonBytes;
+}
+
+/** An emoji with its skin tone, or several of them joined: also such as no standard recommends yet. */
+const joinedEmoji =
+  /^\p{Extended_Pictographic}\p{Emoji_Modifier}?\uFE0F?(?:\u200D\p{Extended_Pictographic}\p{Emoji_Modifier}?\uFE0F?)*$/u;
 
 /** [EDT3] One emoji, as a person counts: with its skin tone, as a family, as a flag. */
-function isEmoji(text: string): boolean {
-  if (text.length > limits.emojiLength || [...graphemes.segment(text)].length !== 1) return false;
-  return /^\p{RGI_Emoji}$/v.test(text) || /\p{Extended_Pictographic}/u.test(text);
-}
+const isEmoji = (text: string): boolean =>
+  text.length <= limits.emojiLength && (/^\p{RGI_Emoji}$/v.test(text) || joinedEmoji.test(text));

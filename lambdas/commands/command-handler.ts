@@ -11,7 +11,7 @@ import {
   type WireError,
 } from "../../protocol/errors.ts";
 import { type ReplyFields } from "../../protocol/frames.ts";
-import { type CommandName, parseRequest, type RequestOf } from "../../protocol/requests.ts";
+import { type CommandName, parseRequest, requestIdOf, type RequestOf } from "../../protocol/requests.ts";
 import { isPersonalId } from "../chats/chat-id.ts";
 import { describe, log } from "../telemetry/log.ts";
 import { type Caller, type CommandEvent, identityOf } from "./identity.ts";
@@ -40,7 +40,7 @@ export function commandHandler(commands: Commands, now: () => number): CommandHa
   return async (event, context) => {
     const request = parseJson(event.body);
     const name = ownText(request, "command") ?? null;
-    const requestId = validRequestId(ownText(request, "requestId"));
+    const requestId = requestIdOf(request);
     const outcome = await run(commands, name, request, event, context, now);
     if (outcome === answeredLater) return { statusCode: 200 };
     if (outcome.ok && name !== null && quiet.has(name) && requestId === undefined) return { statusCode: 200 };
@@ -130,6 +130,3 @@ function ownText(value: unknown, field: string): string | undefined {
   const text: unknown = Reflect.get(value, field);
   return typeof text === "string" ? text : undefined;
 }
-
-const validRequestId = (requestId: string | undefined): string | undefined =>
-  requestId !== undefined && requestId.length >= 1 && requestId.length <= 128 ? requestId : undefined;

@@ -6,7 +6,7 @@
 import * as z from "zod/mini";
 import { failure, type Outcome, success } from "../../protocol/errors.ts";
 import type { EntryFrame, ReplyFields } from "../../protocol/frames.ts";
-import { limits } from "../../protocol/limits.ts";
+import { chatIdPattern, limits } from "../../protocol/limits.ts";
 import type { RequestOf } from "../../protocol/requests.ts";
 import { decodeCursor, encodeCursor } from "../commands/cursor.ts";
 import { nextSeen, seesSeq } from "../chats/periods.ts";
@@ -57,10 +57,11 @@ const chatsPerPage = 100;
 const asOfMarginMs = 2_000;
 
 /** Where the next page begins: behind a chat, or in the middle of one, behind a seq. */
+const chatId = z.string().check(z.regex(chatIdPattern));
 const position = z.object({
   asOf: z.int(),
-  after: z.optional(z.string()),
-  within: z.optional(z.object({ chatId: z.string(), seq: z.int() })),
+  after: z.optional(chatId),
+  within: z.optional(z.object({ chatId, seq: z.int() })),
 });
 type Position = z.infer<typeof position>;
 

@@ -11,3 +11,22 @@ export function checkText(text: string, mayBeEmpty = false): Failure | undefined
   }
   return undefined;
 }
+
+/**
+ * [MED2] [DLV3] What a message carries fits, with its text, the page that holds it, and the frame.
+ * @param field what is to blame where it does not
+ */
+export function checkSize(
+  field: "message" | "attachments",
+  message: string,
+  attachments: readonly object[],
+): Failure | undefined {
+  if (attachments.length === 0) return undefined;
+  const bytes = Buffer.byteLength(JSON.stringify({ message, attachments }), "utf8");
+  const most = limits.attachmentsJsonBytes;
+  if (bytes <= most) return undefined;
+  return failure(
+    "too_large",
+    `${field}: text and attachments are ${bytes} bytes of JSON; at most ${most} fit`,
+  );
+}

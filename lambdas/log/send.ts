@@ -14,7 +14,7 @@ import type { Device } from "../stores/clients.ts";
 import { isFor, type SharedState } from "../stores/shared-state.ts";
 import { append, type AppendDependencies, type Placement, type Tip } from "./append.ts";
 import type { Entry, MessageEntry } from "./entry.ts";
-import { checkText } from "./message-text.ts";
+import { checkSize, checkText } from "./message-text.ts";
 import type { HotChats } from "./hot-chats.ts";
 import type { Bucket, SendRate } from "./send-rate.ts";
 import type { WaitingDraft } from "./waiting-draft.ts";
@@ -57,7 +57,7 @@ export async function sendMessage(
   sender: Caller,
 ): Promise<Outcome<ReplyFields["sendMessage"]> | typeof answeredLater> {
   const { chatId, clientMessageId, message, after, replyTo, attachments = [] } = request;
-  const unfit = checkText(message, attachments.length > 0) ?? checkAttachments(message, attachments);
+  const unfit = checkText(message, attachments.length > 0) ?? checkSize("attachments", message, attachments);
   if (unfit) return unfit;
   const { userId, deviceId } = sender;
   let verified: ReturnType<SendDependencies["verify"]> | undefined;
@@ -132,17 +132,6 @@ const nothingToVerify = Promise.resolve(success<readonly Attachment[]>([]));
 
 const carrying = (attachments: readonly Attachment[]) =>
   attachments.length === 0 ? {} : { attachments: [...attachments] };
-
-/** [MED2] [DLV3] What a message carries fits the page that holds it, and the frame. */
-function checkAttachments(message: string, attachments: readonly SentAttachment[]): Failure | undefined {
-  if (attachments.length === 0) return undefined;
-  const bytes = Buffer.byteLength(JSON.stringify({ message, attachments }), "utf8");
-  if (bytes <= limits.attachmentsJsonBytes) return undefined;
-  return failure(
-    "too_large",
-    `attachments: are, with the text, ${bytes} bytes of JSON; at most ${limits.attachmentsJsonBytes} fit`,
-  );
-}
 
 const placement = (
   deps: SendDependencies,

@@ -316,3 +316,24 @@ test("[CHT1] a direct chat is as before: two names without a name for the chat a
   });
   expect((await alice.send(chatId, "first")).seq).toBe(1);
 });
+
+test("[CHT2] [CHT6] who made a group and has left it learns nothing more of it by asking to make it again", async () => {
+  const [alice, bob] = await Promise.all([connect(newUser("alice")), connect(newUser("bob"))]);
+  const request = { participants: [bob.userId], name: "Before", clientChatId: randomUUID() };
+  const { chatId } = await alice.ask("createChat", request);
+  await alice.ask("modifyChatParticipants", { chatId, userId: alice.userId, operation: "REMOVE" });
+  const late = newUser("late");
+  await bob.ask("updateChat", { chatId, name: "Behind her back" });
+  await bob.ask("modifyChatParticipants", { chatId, userId: late, operation: "ADD" });
+
+  const again = await alice.request("createChat", request);
+  expect(again.error).toMatchObject({
+    code: "not_a_member",
+    message: expect.stringMatching(/^clientChatId: /),
+  });
+  expect(JSON.stringify(again)).not.toContain("Behind her back");
+  expect(JSON.stringify(again)).not.toContain(late);
+
+  await bob.ask("modifyChatParticipants", { chatId, userId: alice.userId, operation: "ADD" });
+  expect(await alice.ask("createChat", request)).toMatchObject({ chatId, chat: { name: "Behind her back" } });
+});

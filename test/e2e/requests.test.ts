@@ -46,6 +46,9 @@ test.each([
 
 const uuid = "0b6f9c1e-1111-4222-8333-444455556666";
 
+/** A cursor as somebody makes one up who has looked into the server's. */
+const cursorOf = (position: object): string => Buffer.from(JSON.stringify(position)).toString("base64url");
+
 test.each([
   ["sendMessage", {}, "chatId"],
   ["sendMessage", { chatId: 5, clientMessageId: uuid, message: "x" }, "chatId"],
@@ -75,6 +78,11 @@ test.each([
   ["sync", { limit: 101 }, "limit"],
   ["sync", { cursor: "nonsense" }, "cursor"],
   ["sync", { cursor: "x".repeat(3_000) }, "cursor"],
+  ["sync", { cursor: cursorOf({ asOf: 1, after: "" }) }, "cursor"],
+  ["sync", { cursor: cursorOf({ asOf: 1, after: "x".repeat(65) }) }, "cursor"],
+  ["sync", { cursor: cursorOf({ asOf: 1, within: { chatId: "", seq: 1 } }) }, "cursor"],
+  ["listBlocked", { cursor: cursorOf({ after: "" }) }, "cursor"],
+  ["listBlocked", { cursor: cursorOf({ after: "x".repeat(1_200) }) }, "cursor"],
   ["getHistory", {}, "chatId"],
   ["getHistory", { chatId: "a", before: 0 }, "before"],
   ["getHistory", { chatId: "a", before: 5, after: 1 }, "before"],
@@ -131,6 +139,19 @@ test("[REQ1] [CON9] a requestId that is no text is refused by name", async () =>
   const reply = await client.waitFor(({ status }) => status === "FAILURE");
   expect(reply.error?.message).toMatch(/^requestId:/);
   expect(reply).not.toHaveProperty("requestId");
+});
+
+test("[REQ1] a requestId of 128 characters comes back with the reply, whatever they are; of one more none does", async () => {
+  const client = await connect(newUser("ids"));
+  for (const requestId of ["x".repeat(128), "😀".repeat(128)]) {
+    client.sendRaw(JSON.stringify({ command: "listChats", requestId }));
+    expect(await client.waitFor((frame) => frame.requestId === requestId)).toMatchObject({
+      status: "SUCCESS",
+    });
+  }
+  client.sendRaw(JSON.stringify({ command: "listChats", requestId: "😀".repeat(129) }));
+  const refused = await client.waitFor(({ status }) => status === "FAILURE");
+  expect(refused.error?.message).toMatch(/^requestId:/);
 });
 
 test("[REQ2] a failure has a code of the table, a message, retryable, and nothing of the server's inside", async () => {
