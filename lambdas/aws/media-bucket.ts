@@ -33,6 +33,8 @@ export interface StoredFile {
   /** Bytes. */
   readonly size: number;
   readonly contentType: string;
+  /** The `content-encoding` that its uploader gave it, which no signature can forbid; empty: none. */
+  readonly encoding: string;
   /** SHA-256 in base64; of a file uploaded in parts that of the parts' checksums, `-` and their number. */
   readonly checksum: string;
 }
@@ -130,6 +132,7 @@ export class MediaBucket {
     return {
       size: Number(headers.get("content-length")),
       contentType: headers.get("content-type") ?? "",
+      encoding: headers.get("content-encoding") ?? "",
       checksum: headers.get("x-amz-checksum-sha256") ?? "",
     };
   }

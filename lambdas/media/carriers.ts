@@ -11,6 +11,8 @@ export interface CarrierDependencies {
   readonly memberships: (chatIds: readonly string[], userId: string) => Promise<Map<string, Membership>>;
   /** The entries in these slots, those that are there, read strongly. */
   readonly entries: (slots: readonly LogPosition[]) => Promise<Entry[]>;
+  /** [EDT1] Those of the seqs between two, both included, that the user has hidden from itself; read strongly. */
+  readonly hiddenIn: (chatId: string, userId: string, from: number, to: number) => Promise<readonly number[]>;
   readonly now: () => number;
 }
 
@@ -31,7 +33,7 @@ export async function seenIn(
 
 /** @param mine the user's memberships of the positions' chats */
 export async function seenAmong(
-  deps: Pick<CarrierDependencies, "entries" | "now">,
+  deps: Pick<CarrierDependencies, "entries" | "hiddenIn" | "now">,
   mine: ReadonlyMap<string, Membership>,
   attachmentId: string,
   positions: readonly LogPosition[],
@@ -42,11 +44,26 @@ export async function seenAmong(
   });
   for (const some of chunks(seen, atOnce)) {
     for (const entry of await deps.entries(some)) {
-      const found = isVisible(entry, deps.now()) ? carried(entry, attachmentId) : undefined;
+      const found = await carriedTo(deps, mine.get(entry.chatId), entry, attachmentId);
       if (found) return found;
     }
   }
   return undefined;
+}
+
+/** The file as this entry carries it; undefined for who may not see the entry, or has deleted it for itself. */
+export async function carriedTo(
+  { hiddenIn, now }: Pick<CarrierDependencies, "hiddenIn" | "now">,
+  mine: Membership | undefined,
+  entry: Entry,
+  attachmentId: string,
+): Promise<Attachment | undefined> {
+  const { chatId, seq } = entry;
+  if (!mine || !seesSeq(mine, seq) || !isVisible(entry, now())) return undefined;
+  const found = carried(entry, attachmentId);
+  if (!found || !mine.hides) return found;
+  const hidden = await hiddenIn(chatId, mine.participantId, seq, seq);
+  return hidden.length === 0 ? found : undefined;
 }
 
 /** The file as an entry carries it. */

@@ -4,15 +4,14 @@ import { failure, type Outcome, success } from "../../protocol/errors.ts";
 import { limits } from "../../protocol/limits.ts";
 import type { RequestOf } from "../../protocol/requests.ts";
 import type { MediaBucket } from "../aws/media-bucket.ts";
-import { seesSeq } from "../chats/periods.ts";
-import { type Entry, isVisible } from "../log/entry.ts";
+import type { Entry } from "../log/entry.ts";
 import type { LogPosition } from "../stores/entry-items.ts";
-import { type CarrierDependencies, carried, seenAmong } from "./carriers.ts";
+import { type CarrierDependencies, carriedTo, seenAmong } from "./carriers.ts";
 import { heldBack } from "./scanning.ts";
 
 export interface DownloadDependencies extends CarrierDependencies {
-  /** Of one chat. */
-  readonly carriers: (attachmentId: string, chatId: string) => Promise<LogPosition[]>;
+  /** Of one chat, page by page. */
+  readonly carriers: (attachmentId: string, chatId: string) => AsyncIterator<LogPosition[], void>;
   /** So many of the newest entries of a log, read strongly. */
   readonly newest: (chatId: string, limit: number) => Promise<Entry[]>;
   readonly bucket: Pick<MediaBucket, "presignGet" | "tags">;
@@ -43,18 +42,17 @@ async function seen(
   attachmentId: string,
   userId: string,
 ): Promise<Attachment | undefined> {
-  const [mine, known] = await Promise.all([
-    deps.memberships([chatId], userId),
-    deps.carriers(attachmentId, chatId),
-  ]);
+  const known = deps.carriers(attachmentId, chatId);
+  const [mine, first] = await Promise.all([deps.memberships([chatId], userId), known.next()]);
   const membership = mine.get(chatId);
   if (!membership) return undefined;
-  const found = await seenAmong(deps, mine, attachmentId, known);
-  if (found) return found;
+  for (let page = first; !page.done; page = await known.next()) {
+    const found = await seenAmong(deps, mine, attachmentId, page.value);
+    if (found) return found;
+  }
   for (const entry of await deps.newest(chatId, newestEntries)) {
-    const fresh = seesSeq(membership, entry.seq) && isVisible(entry, deps.now());
-    const attachment = fresh ? carried(entry, attachmentId) : undefined;
-    if (attachment) return attachment;
+    const found = await carriedTo(deps, membership, entry, attachmentId);
+    if (found) return found;
   }
   return undefined;
 }

@@ -20,13 +20,17 @@ export interface VerifyDependencies extends CarrierDependencies {
   readonly hold: (attachmentId: string, message: MessageName, until: number) => Promise<void>;
   /** Read strongly. */
   readonly upload: (attachmentId: string) => Promise<Upload | undefined>;
-  readonly carriers: (attachmentId: string) => Promise<LogPosition[]>;
+  /** Page by page. */
+  readonly carriers: (attachmentId: string) => AsyncIterable<LogPosition[]>;
   /** What lies in the bucket. */
   readonly file: (attachmentId: string) => Promise<StoredFile | undefined>;
 }
 
 /** Milliseconds for which a file is held for a message: by then the log's stream has told of it, if it was stored. */
 const holdMs = 6 * 3_600_000;
+
+/** Carriers that are looked through, by the hundred, for one that the sender may see and has not named. */
+const maxPages = 10;
 
 /** The attachments as the entry is to carry them; or what is wrong with the first that may not be sent. */
 export async function verify(
@@ -54,11 +58,9 @@ async function verifyOne(
   const { attachmentId, kind } = told;
   const holding = deps.hold(attachmentId, message, deps.now() + holdMs);
   const found = from
-    ? await forwarded(deps, message.userId, attachmentId, [from], holding)
+    ? await holding.then(async () => (await seenIn(deps, message.userId, attachmentId, [from])) ?? noSuchFile)
     : await uploaded(deps, message, attachmentId, holding);
-  if (found === "not uploaded")
-    return failure("not_found", `attachments[${at}].attachmentId: has not been uploaded`);
-  if (!found) return failure("not_found", `attachments[${at}].attachmentId: no such attachment`);
+  if (typeof found === "string") return failure("not_found", `attachments[${at}].attachmentId: ${found}`);
   const { contentType, size, sha256 } = found;
   if (!fitsKind(kind, contentType)) return failure("bad_request", misfit(at, kind, contentType));
   return success({ ...told, contentType, size, sha256 });
@@ -69,20 +71,27 @@ const misfit = (at: number, kind: AttachmentKind, contentType: string): string =
 
 type File = Pick<Attachment, "contentType" | "size" | "sha256">;
 
+/** Why there is nothing to send. */
+type NoFile = "no such attachment" | "has not been uploaded" | "was uploaded with a content-encoding";
+
+const noSuchFile: NoFile = "no such attachment";
+
 async function uploaded(
   deps: VerifyDependencies,
   { chatId, userId }: MessageName,
   attachmentId: string,
   holding: Promise<void>,
-): Promise<File | "not uploaded" | undefined> {
+): Promise<File | NoFile> {
   const [upload, file] = await Promise.all([
     holding.then(async () => await deps.upload(attachmentId)),
     deps.file(attachmentId),
   ]);
   const isOwn = upload?.ownerId === userId && upload.chatId === chatId;
   if (!isOwn || deps.now() - upload.createdAt >= limits.sendableMs)
-    return await forwarded(deps, userId, attachmentId, await deps.carriers(attachmentId), holding);
-  if (!file) return "not uploaded";
+    return await seenSomewhere(deps, userId, attachmentId);
+  if (!file) return "has not been uploaded";
+  // Whoever downloads it would be given what comes out of it.
+  if (file.encoding !== "") return "was uploaded with a content-encoding";
   const isIt =
     file.size === upload.size && file.contentType === upload.contentType && file.checksum === upload.checksum;
   // S3 has refused everything else, by what the upload's URL signed.
@@ -90,13 +99,17 @@ async function uploaded(
   return upload;
 }
 
-async function forwarded(
+async function seenSomewhere(
   deps: VerifyDependencies,
   userId: string,
   attachmentId: string,
-  from: readonly LogPosition[],
-  holding: Promise<void>,
-): Promise<File | undefined> {
-  await holding;
-  return await seenIn(deps, userId, attachmentId, from);
+): Promise<File | NoFile> {
+  let pages = 0;
+  for await (const positions of deps.carriers(attachmentId)) {
+    const found = await seenIn(deps, userId, attachmentId, positions);
+    pages += 1;
+    if (found) return found;
+    if (pages === maxPages) break;
+  }
+  return noSuchFile;
 }

@@ -91,17 +91,21 @@ export class AttachmentsStore {
   }
 
   /**
-   * Entries that carry the file, of one chat or of all, 100 at most. Eventually consistent, and an entry is among
-   * them only a moment after it was stored.
+   * Entries that carry the file, of one chat or of all, by pages of 100 at most. Eventually consistent, and an entry
+   * is among them only a moment after it was stored.
    */
-  async carriers(attachmentId: string, chatId?: string): Promise<LogPosition[]> {
+  async *carriers(attachmentId: string, chatId?: string): AsyncGenerator<LogPosition[], void> {
     const prefix = chatId === undefined ? carrierPrefix : `${carrierPrefix}${chatId} `;
-    const { items } = await this.#rows(attachmentId, prefix, "eventual");
-    return items.flatMap((item) => {
-      const seq = optionalNumber(item, "seq");
-      const [, inChat = ""] = text(item, "ref").split(" ");
-      return seq === undefined ? [] : [{ chatId: inChat, seq }];
-    });
+    let start: Item | undefined;
+    do {
+      const { items, next } = await this.#rows(attachmentId, prefix, "eventual", start);
+      yield items.flatMap((item) => {
+        const seq = optionalNumber(item, "seq");
+        const [, inChat = ""] = text(item, "ref").split(" ");
+        return seq === undefined ? [] : [{ chatId: inChat, seq }];
+      });
+      start = next;
+    } while (start);
   }
 
   /**

@@ -88,6 +88,18 @@ test("[MED1] S3 itself refuses another size, another type, another content, and 
   expect(await put(target, file.bytes)).toBe(412);
 });
 
+test("[MED1] [MED2] what was uploaded under a content-encoding cannot be sent: what is downloaded would be other bytes", async () => {
+  const { alice, chatId } = await pair();
+  const file = newImage();
+  const { attachmentId, upload: target } = await getTarget(alice, chatId, file);
+  // S3 takes a header that is not signed and does not begin with x-amz-, and gives it back with the file.
+  expect(await put(target, file.bytes, { "content-encoding": "gzip" })).toBe(200);
+  expect(await refusalToSend(alice, chatId, { attachmentId, kind: "image" })).toMatchObject({
+    code: "not_found",
+    message: "attachments[0].attachmentId: was uploaded with a content-encoding",
+  });
+});
+
 test("[MED1] 60 MB are uploaded in parts; interrupted, the rest of them from another connection", async () => {
   const { alice, bob, chatId } = await pair();
   const file = { bytes: randomBytes(60_000_000), contentType: "video/mp4" };
@@ -281,6 +293,26 @@ test("[MED4] [EDT1] a file goes with the last message that carries it, and not b
     code: "not_found",
   });
   await untilGone(url);
+});
+
+test("[MED2] [MED3] [EDT1] a message deleted for oneself gives its file to oneself no more, unless another carries it", async () => {
+  const { alice, bob, chatId } = await pair();
+  const tablet = await connect(bob.userId, { deviceId: "tablet" });
+  const { attachmentId, seq } = await sendImage(alice, chatId);
+  const again = await sendWith(alice, chatId, [{ attachmentId, kind: "image", from: { chatId, seq } }]);
+  const hide = async (hidden: number) => await bob.ask("deleteMessage", { chatId, seq: hidden, for: "me" });
+  const forward = async () =>
+    await refusalToSend(bob, chatId, { attachmentId, kind: "image", from: { chatId, seq } });
+  await hide(seq);
+  await linkTo(bob, chatId, attachmentId);
+  expect(await forward()).toMatchObject({ code: "not_found" });
+  await hide(again.seq);
+  for (const device of [bob, tablet])
+    expect(await refusal(device, "getAttachmentUrl", { chatId, attachmentId })).toMatchObject({
+      code: "not_found",
+    });
+  expect(await forward()).toMatchObject({ code: "not_found" });
+  await linkTo(alice, chatId, attachmentId);
 });
 
 test("[SND4] [MED2] a repeated send is answered from the log, whatever has become of its file", async () => {

@@ -11,6 +11,7 @@ import {
   PutObjectTaggingCommand,
   S3Client,
 } from "@aws-sdk/client-s3";
+import { DynamoDBClient, PutItemCommand } from "@aws-sdk/client-dynamodb";
 import { afterAll, expect, test } from "vitest";
 import { synthesize } from "../../local/start/synthesize.ts";
 import {
@@ -224,6 +225,34 @@ test("[MED2] [MED4] who may not write to the chat asks the bucket nothing, and k
   expect(heads()).toBe(before);
   await alice.ask("deleteMessage", { chatId, seq, for: "everyone" });
   await until(async () => !(await operator.isThere(attachmentId)));
+});
+
+test("[MED2] what is forwarded without a word on where it is from is found behind the carriers of other chats", async () => {
+  await using tidings = await startTidings();
+  const { alice, chatId } = await tidings.pair();
+  const { attachmentId, seq } = await sendImage(alice, chatId);
+  const { platform } = tidings;
+  const dynamo = new DynamoDBClient({
+    endpoint: platform.endpoint,
+    region: "us-east-1",
+    credentials: platform.operator,
+  });
+  const TableName = platform.outputs["AttachmentsTableName"] ?? "";
+  const carrier = (at: number) => ({
+    attachmentId: { S: attachmentId },
+    // In front of those of every chat.
+    ref: { S: `in ---${at} user ${randomUUID()}` },
+    seq: { N: "1" },
+  });
+  await Promise.all(
+    Array.from({ length: 150 }, async (_, at) => {
+      await dynamo.send(new PutItemCommand({ TableName, Item: carrier(at) }));
+    }),
+  );
+  await platform.idle();
+  const carol = await tidings.connect(newUser("carol"));
+  const { chatId: other } = await alice.ask("createChat", { participants: [carol.userId] });
+  expect(await sendWith(alice, other as string, [{ attachmentId, kind: "image" }])).toMatchObject({ seq });
 });
 
 test("[MED2] [SEC1] a function that may not look at the bucket sends no file, and texts as ever", async () => {

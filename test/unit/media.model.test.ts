@@ -57,15 +57,19 @@ class World {
   }
 
   verifying(step: Step): VerifyDependencies {
+    const { refs } = this;
     return {
       hold: async (_, { clientMessageId }) =>
         await step(() => {
           if (this.refs.get(clientMessageId) !== "carries") this.refs.set(clientMessageId, "holds");
         }),
       upload: async () => await step(() => (this.hasUpload ? upload : undefined)),
-      carriers: async () =>
-        await step(() => (this.refs.get("first") === "carries" ? [{ chatId, seq: 1 }] : [])),
-      file: async () => await step(() => (this.hasFile ? { ...file, checksum: "sum" } : undefined)),
+      carriers: async function* (this: void) {
+        yield await step(() => (refs.get("first") === "carries" ? [{ chatId, seq: 1 }] : []));
+      },
+      hiddenIn: async () => [],
+      file: async () =>
+        await step(() => (this.hasFile ? { ...file, encoding: "", checksum: "sum" } : undefined)),
       memberships: async () => new Map([[chatId, { joinedSeq: 1 } as Membership]]),
       entries: async (slots) => await step(() => slots.flatMap(({ seq }) => this.log.get(seq) ?? [])),
       now: () => 0,
