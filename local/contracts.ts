@@ -14,6 +14,12 @@ export type JsonObject = { [key: string]: JsonValue };
 /** Milliseconds since the epoch. Injected, so that tests may jump it. */
 export type Clock = () => number;
 
+/**
+ * Ends an event source mapping's batching window after so many milliseconds, by `end`; what it answers calls that
+ * off.
+ */
+export type AfterWindow = (ms: number, end: () => void) => () => void;
+
 /** A failure as an AWS service answers it. `code` is the error's name without its namespace. */
 export class AwsFault extends Error {
   readonly code: string;

@@ -5,7 +5,15 @@
  */
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import type { Clock, Gateway, GatewayLimits, GatewaySpec, JsonObject, Mapping } from "./contracts.ts";
+import type {
+  AfterWindow,
+  Clock,
+  Gateway,
+  GatewayLimits,
+  GatewaySpec,
+  JsonObject,
+  Mapping,
+} from "./contracts.ts";
 import { createDynamoEngine, type LocalDynamoEngine } from "./dynamodb/engine.ts";
 import type { FaultPlan } from "./faults/fault-plan.ts";
 import { faultSites } from "./faults/sites.ts";
@@ -63,6 +71,8 @@ export interface PlatformOptions {
   readonly compileCacheFolder?: string;
   /** What goes wrong on purpose, and when. For tests alone. @default nothing does */
   readonly faults?: FaultPlan;
+  /** How the batching windows of streams end. For tests alone. @default by their time */
+  readonly afterWindow?: AfterWindow;
   /** Changes each stack's template before it is read. For tests alone. */
   readonly mutateTemplate?: (template: JsonObject) => void;
 }
@@ -187,10 +197,15 @@ const start = async (options: PlatformOptions, teardown: Teardown): Promise<Plat
     ...(options.faults?.clock !== undefined && { faultyClock: options.faults.clock }),
   });
   teardown.add(async () => await lambda.close());
-  let invocations = 0;
+  /** Begun and ended: while one runs that began before, it may make work for a mapping that is idle. */
+  let turns = 0;
   const invoke: LocalLambdaRuntime["invoke"] = async (functionName, event) => {
-    invocations += 1;
-    return await lambda.invoke(functionName, event);
+    turns += 1;
+    try {
+      return await lambda.invoke(functionName, event);
+    } finally {
+      turns += 1;
+    }
   };
 
   const gateway: Gateway = createGateway(api, {
@@ -232,6 +247,7 @@ const start = async (options: PlatformOptions, teardown: Teardown): Promise<Plat
     clock,
     onLog,
     ...sites.mappingOptions,
+    ...(options.afterWindow !== undefined && { afterWindow: options.afterWindow }),
   });
   // First what makes work, then what does it.
   teardown.add(async () => {
@@ -254,7 +270,7 @@ const start = async (options: PlatformOptions, teardown: Teardown): Promise<Plat
     principals,
     operator: principals.issue({ kind: "operator" }),
     functions,
-    idle: async () => await allIdle(running, () => invocations),
+    idle: async () => await allIdle(running, () => turns),
     kill: (part) =>
       functions
         .filter(({ functionName, logicalId }) => functionName.includes(part) || logicalId.includes(part))

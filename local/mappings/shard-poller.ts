@@ -5,7 +5,7 @@
  */
 
 import { createHash } from "node:crypto";
-import type { StreamRecord, TableStream } from "../contracts.ts";
+import type { AfterWindow, StreamRecord, TableStream } from "../contracts.ts";
 import { backoffMs, MAX_PAYLOAD_BYTES, messageOf, pause, type MappingLog } from "./mapping-support.ts";
 import type { StreamEntry } from "./stream-batch.ts";
 
@@ -17,6 +17,7 @@ export interface ShardPollerOptions {
   readonly lanes: number;
   readonly batchSize: number;
   readonly windowMs: number;
+  readonly afterWindow: AfterWindow;
   readonly passes: (record: StreamRecord) => boolean;
   /** Runs one batch to its end, calling `finished` on the poller for what ended. */
   readonly run: (poller: ShardPoller, entries: readonly StreamEntry[]) => Promise<void>;
@@ -30,7 +31,8 @@ interface Lane {
   readonly waiting: StreamEntry[];
   /** The batch that runs now. */
   running: Promise<void> | undefined;
-  window: NodeJS.Timeout | undefined;
+  /** Calls the window off that is open. */
+  endWindow: (() => void) | undefined;
   windowOver: boolean;
 }
 
@@ -61,7 +63,7 @@ export class ShardPoller {
     this.#lanes = Array.from({ length: options.lanes }, () => ({
       waiting: [],
       running: undefined,
-      window: undefined,
+      endWindow: undefined,
       windowOver: false,
     }));
     this.#unsubscribe = options.stream.onRecords(options.shardId, () => this.#schedulePump());
@@ -87,7 +89,7 @@ export class ShardPoller {
   /** After the signal was aborted: no more reading; resolves when the running batches have ended. */
   async stop(): Promise<void> {
     this.#unsubscribe();
-    for (const lane of this.#lanes) clearTimeout(lane.window);
+    for (const lane of this.#lanes) lane.endWindow?.();
     for (const waiter of this.#waiters.splice(0)) waiter.resolve();
     await Promise.all(this.#lanes.map(async (lane) => await lane.running));
   }
@@ -151,19 +153,19 @@ export class ShardPoller {
   }
 
   #tryStart(lane: Lane): void {
-    const { batchSize, windowMs, signal } = this.#options;
+    const { batchSize, windowMs, afterWindow, signal } = this.#options;
     if (lane.running !== undefined || lane.waiting.length === 0 || signal.aborted) return;
     const size = this.#batchLength(lane);
     const full = size === batchSize || size < lane.waiting.length;
     if (windowMs > 0 && !full && !lane.windowOver) {
-      lane.window ??= setTimeout(() => {
+      lane.endWindow ??= afterWindow(windowMs, () => {
         lane.windowOver = true;
         this.#tryStart(lane);
-      }, windowMs);
+      });
       return;
     }
-    clearTimeout(lane.window);
-    lane.window = undefined;
+    lane.endWindow?.();
+    lane.endWindow = undefined;
     lane.windowOver = false;
     lane.running = this.#runBatch(lane, lane.waiting.splice(0, size));
   }

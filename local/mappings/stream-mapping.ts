@@ -4,6 +4,7 @@
  */
 
 import type {
+  AfterWindow,
   Clock,
   DynamoEngine,
   Invoke,
@@ -28,8 +29,14 @@ export interface StreamMappingDeps {
   readonly onLog: (line: LogLine) => void;
   /** Waits between attempts. @default 50 ms, doubling up to 1 s: shorter than AWS's, for one machine. */
   readonly backoff?: { readonly firstMs: number; readonly maxMs: number };
+  /** @default a timer */
+  readonly afterWindow?: AfterWindow;
 }
 
+const byTimer: AfterWindow = (ms, end) => {
+  const timer = setTimeout(end, ms);
+  return () => clearTimeout(timer);
+};
 const DEFAULT_BACKOFF = { firstMs: 50, maxMs: 1_000 };
 /** The checkpoint of a shard that was empty when a LATEST mapping first saw it. */
 const FROM_THE_OLDEST = "TRIM_HORIZON";
@@ -58,6 +65,7 @@ export function startStreamMapping(spec: StreamMappingSpec, deps: StreamMappingD
       lanes: spec.parallelizationFactor,
       batchSize: spec.batchSize,
       windowMs: spec.windowSec * 1000,
+      afterWindow: deps.afterWindow ?? byTimer,
       passes: (record) => passes(record as unknown as JsonValue),
       run: async (poller, entries) =>
         await runStreamBatch(

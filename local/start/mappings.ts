@@ -1,5 +1,6 @@
 /** Starts the event source mappings of a template, refusing those that AWS would not create. */
 import {
+  type AfterWindow,
   type Authorizer,
   AwsFault,
   type Clock,
@@ -59,6 +60,8 @@ export interface MappingServices {
   readonly onLog: OnLog;
   /** Seconds after which a queue's failed message is visible again. @default its visibility timeout */
   readonly retryAfterSec?: number;
+  /** How a stream's batching windows end. @default by their time */
+  readonly afterWindow?: AfterWindow;
 }
 
 export const startMappings = (
@@ -76,11 +79,14 @@ export const startMappings = (
     });
   });
 
-/** Resolves when every mapping is idle and none of them made work for another meanwhile. */
-export const allIdle = async (mappings: readonly Mapping[], invocations: () => number): Promise<void> => {
+/**
+ * Resolves when every mapping is idle and none of them made work for another meanwhile.
+ * @param turns grows with each invocation that begins, and with each that ends
+ */
+export const allIdle = async (mappings: readonly Mapping[], turns: () => number): Promise<void> => {
   let before: number;
   do {
-    before = invocations();
+    before = turns();
     await Promise.all(mappings.map(async (mapping) => await mapping.idle()));
-  } while (invocations() !== before);
+  } while (turns() !== before);
 };

@@ -3,20 +3,21 @@
  * rules for units: a comment says which call each stands for.
  */
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { CostMeter, type Part, perOperation } from "../../bench/meter.ts";
+import { type Part, perOperation } from "../../bench/meter.ts";
 import { type Counts, gatewayUnits, gbSeconds, priceOf, queueUnits } from "../../bench/prices.ts";
 import type { Client } from "../e2e/client.ts";
 import { newUser } from "../e2e/client.ts";
 import { startTidings, type Tidings } from "../support/tidings.ts";
+import { SteadyMeter } from "../support/windows.ts";
 
-const meter = new CostMeter();
+const meter = new SteadyMeter();
 let tidings: Tidings;
 let alice: Client;
 let bob: Client;
 let chatId: string;
 
 beforeAll(async () => {
-  tidings = await startTidings({ onUsage: meter.onUsage });
+  tidings = await startTidings({ onUsage: meter.onUsage, afterWindow: meter.windows.after });
   meter.attach(tidings.platform);
   await tidings.platform.prewarm();
 });
@@ -89,7 +90,7 @@ test("createChat: one transaction of three puts, which count double, as do the t
     ...none,
     invocations: { ChatLogCreateChat: 1 },
     gatewayMessages: reply,
-    readUnits: { Chats: 1, Clients: 2 }, // whether one has blocked the other, either way
+    readUnits: { Chats: 1, Clients: 2 + 0.5 }, // whether one has blocked the other, either way; the user's rate
     writeUnits: { Chats: 2, ChatParticipants: 2 * (2 + 2), Clients: 2 * 2 }, // that it still is so
   });
 });
@@ -139,6 +140,7 @@ test("a message that its device does not acknowledge: a job a second later, and 
   expect(
     await counted(async () => {
       await alice.send(chatId, "unheard", { after: seq - 1 });
+      meter.windows.end();
       await bob.waitUntil(
         () => bob.pushed(chatId).filter((push) => push.seq === seq).length > 1 || undefined,
         "a second push",

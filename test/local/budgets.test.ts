@@ -7,21 +7,29 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Budget, budgetsOf, isMet, type Measured } from "../../bench/budgets.ts";
-import { functionsOf, measureScenario, onStage } from "../../bench/cost.ts";
+import { functionsOf, measureScenario } from "../../bench/cost.ts";
 import { measureHops, type Route } from "../../bench/hops.ts";
 import { backFromOffline, bursts, toOneOffline, uncoalesced } from "../../bench/message-scenarios.ts";
 import type { Scenario } from "../../bench/scenario.ts";
 import { group } from "../../bench/scenarios.ts";
+import { startPlatform } from "../../local/platform.ts";
 import { assemblyOf } from "../support/assembly.ts";
+import { SteadyMeter } from "../support/windows.ts";
 
 const tidingsAssembly = async (): Promise<string> =>
   await assemblyOf("bin/app.ts", ["bin", "lib", "lambdas", "protocol"]);
 
 /** Chats that talk at once: enough to share batches, few enough for a test. */
-const pairs = 40;
+const pairs = 20;
 
-const measure = async (assemblyDir: string, scenarios: readonly Scenario[], hops: boolean) =>
-  await onStage(assemblyDir, async (stage) => {
+const measure = async (assemblyDir: string, scenarios: readonly Scenario[], hops: boolean) => {
+  const meter = new SteadyMeter();
+  const { onUsage, windows } = meter;
+  const platform = await startPlatform({ assemblyDir, port: 0, onUsage, afterWindow: windows.after });
+  try {
+    meter.attach(platform);
+    await platform.prewarm();
+    const stage = { platform, meter };
     const measured: Measured[] = [];
     for (const scenario of scenarios) {
       // A device's first ack in a chat makes its cursor, which costs a unit more than raising it.
@@ -30,7 +38,10 @@ const measure = async (assemblyDir: string, scenarios: readonly Scenario[], hops
     }
     const routes: Record<string, Route> = hops ? { "1:1": await measureHops(stage) } : {};
     return budgetsOf(measured, routes).filter(({ counted }) => counted);
-  });
+  } finally {
+    await platform.stop();
+  }
+};
 
 const lineOf = ({ what, measured, atMost }: Budget): string =>
   `${what}: ${Number(measured.toFixed(3))}, at most ${atMost}`;
@@ -48,7 +59,7 @@ describe("what a message takes, acks and previews included", () => {
       group(256),
     ];
     budgets = await measure(await tidingsAssembly(), scenarios, true);
-  }, 240_000);
+  });
 
   test.each([
     "service hops that carry the message, sender to recipient",
