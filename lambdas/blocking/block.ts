@@ -12,7 +12,7 @@ import { limits, userIdPattern } from "../../protocol/limits.ts";
 import type { RequestOf } from "../../protocol/requests.ts";
 import { directChatId } from "../chats/chat-id.ts";
 import { headAt, type HeadAtDependencies, keptBy } from "../chats/head-at.ts";
-import { begun } from "../chats/periods.ts";
+import { begun, type Period } from "../chats/periods.ts";
 import { othersUpToHead } from "../chats/unread.ts";
 import { decodeCursor, encodeCursor } from "../commands/cursor.ts";
 import type { Blocking, Unblocking } from "../stores/block-changes.ts";
@@ -64,12 +64,14 @@ export async function blockUser(
       continue;
     }
     const { mine, head, state, lastSeq } = now;
-    const hidden = [...(state.hidden.get(blocker) ?? []), { from: lastSeq + 1 }].slice(-maxHidden);
+    const { atLeave, leftAt } = keptBy(head, mine);
+    const { disappearAfterMs } = state;
     const chat = {
       participants: [...state.members.keys()],
-      hidden,
+      hidden: hiddenFrom(lastSeq + 1, state.hidden.get(blocker) ?? []),
       leftSeq: lastSeq,
-      ...keptBy(head, mine),
+      leftAt,
+      atLeave: { ...atLeave, ...(disappearAfterMs !== undefined && { disappearAfterMs }) },
     };
     if (await deps.block({ ...pair, chatId: mine.chatId, chat })) return success({});
   }
@@ -108,6 +110,19 @@ export async function unblockUser(
     if (await deps.unblock({ ...pair, chatId: mine.chatId, chat })) return success({});
   }
   return busy;
+}
+
+/**
+ * What is hidden so far, and from here on. Beyond so many spans the oldest become one, with what lies between them:
+ * that only keeps late pushes from what the history shows all the same. Were they forgotten, an edit of what they
+ * hide would be told.
+ */
+function hiddenFrom(from: number, before: readonly Period[]): Period[] {
+  const spans = [...before, { from }];
+  const [first] = spans;
+  const last = spans[spans.length - maxHidden];
+  if (!first || !last || last === first) return spans;
+  return [{ ...last, from: first.from }, ...spans.slice(1 - maxHidden)];
 }
 
 const chatIdOf = (one: string, other: string): string => directChatId([one, other].sort());

@@ -33,6 +33,8 @@ export async function getChat(
     const { deliveredSeq = 0, readSeq = 0 } = memberships.get(member) ?? {};
     return [member, { deliveredSeq, readSeq }];
   });
+  // [BLK1] To one who blocks the other user the timer is as it was then, whoever has set it since.
+  const { disappearAfterMs = null } = mine.leftSeq === undefined ? state : (mine.atLeave ?? {});
   const marksOf = await marksFor(deps, state, userId, new Map(marks));
   return success({
     chat: {
@@ -40,7 +42,7 @@ export async function getChat(
       type: chat.type,
       name: state.name ?? null,
       createdAt: chat.createdAt,
-      disappearAfterMs: state.disappearAfterMs ?? null,
+      disappearAfterMs,
       participants: [...state.members].map(([member, { role, from }]) => ({
         userId: member,
         role,

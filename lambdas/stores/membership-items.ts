@@ -57,6 +57,8 @@ export interface AtLeave {
   readonly messageSeq?: number;
   /** Messages of others up to there, seen or not. */
   readonly others: number;
+  /** [BLK1] [EDT6] The timer of a direct chat, to one who has blocked the other user. */
+  readonly disappearAfterMs?: number;
 }
 
 export const membershipKey = (chatId: string, userId: string): Item => ({
@@ -157,18 +159,21 @@ function toPeriods(item: Item): Periods & Pick<ChatOfUser, "leftAt"> {
 function toAtLeave(item: Item): AtLeave {
   const name = optionalText(item, "name");
   const messageSeq = optionalNumber(item, "messageSeq");
+  const disappearAfterMs = optionalNumber(item, "disappearAfterMs");
   return {
     others: number(item, "others"),
     ...(name !== undefined && { name }),
     ...(messageSeq !== undefined && { messageSeq }),
+    ...(disappearAfterMs !== undefined && { disappearAfterMs }),
   };
 }
 
 /** [CHT6] */
-export const atLeaveItem = ({ name, messageSeq, others }: AtLeave): Item[string] => ({
+export const atLeaveItem = ({ name, messageSeq, others, disappearAfterMs }: AtLeave): Item[string] => ({
   M: {
     others: n(others),
     ...(name !== undefined && { name: s(name) }),
     ...(messageSeq !== undefined && { messageSeq: n(messageSeq) }),
+    ...(disappearAfterMs !== undefined && { disappearAfterMs: n(disappearAfterMs) }),
   },
 });

@@ -205,6 +205,34 @@ test("[BLK1] [RCP1] at a block no mark of either falls or vanishes for the other
   expect(await marksOf(bob, chatId, alice.userId)).toEqual({ deliveredSeq: 2, readSeq: 2 });
 });
 
+test("[BLK1] [EDT6] a timer that the blocked user sets is not shown to the one who blocks, and holds when the block ends", async () => {
+  const { alice, bob, chatId } = await pair();
+  const hour = 3_600_000;
+  const timerOf = async (client: Client): Promise<unknown> =>
+    ((await client.ask("getChat", { chatId }))["chat"] as Row)["disappearAfterMs"];
+  await alice.ask("updateChat", { chatId, disappearAfterMs: 2 * hour });
+  await block(alice, bob.userId);
+  await bob.ask("updateChat", { chatId, disappearAfterMs: 3 * hour });
+  expect([await timerOf(alice), await timerOf(bob)]).toEqual([2 * hour, 3 * hour]);
+  await unblock(alice, bob.userId);
+  expect(await timerOf(alice)).toBe(3 * hour);
+});
+
+test("[BLK1] [EDT2] however often a user has blocked another, an edit of what that hid is told without its text", async () => {
+  const { alice, bob, chatId } = await pair();
+  const hidden: number[] = [];
+  for (let round = 0; round < 17; round += 1) {
+    await block(alice, bob.userId);
+    hidden.push((await bob.send(chatId, `hidden ${round}`)).seq);
+    await unblock(alice, bob.userId);
+    await bob.send(chatId, `between ${round}`);
+  }
+  const target = hidden[0];
+  const { seq } = await bob.ask("editMessage", { chatId, seq: target, message: "hidden all the same" });
+  const told = await alice.waitFor((frame) => frame.command === "chatUpdate" && frame["seq"] === seq);
+  expect(told["change"]).toEqual({ type: "messageEdited", target, message: null });
+});
+
 test("[BLK1] [CON9] one cannot block oneself", async () => {
   const alice = await connect(newUser("alice"));
   expect(await alice.request("blockUser", { userId: alice.userId })).toMatchObject({
