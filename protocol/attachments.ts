@@ -73,13 +73,14 @@ const sha256 = z
 const told = {
   kind: z.enum(attachmentKinds, "must be image, voice, video or document"),
   name: z.optional(
-    z
-      .string("must be a string")
-      .check(
-        z.minLength(1, "must not be empty"),
-        z.maxLength(limits.attachmentNameLength, `must be at most ${limits.attachmentNameLength} characters`),
-        z.regex(/^[^\p{Cc}\p{Cs}\p{Zl}\p{Zp}]*$/u, "must be one line, without control characters"),
-      ),
+    z.string("must be a string").check(
+      z.minLength(1, "must not be empty"),
+      z.maxLength(limits.attachmentNameLength, `must be at most ${limits.attachmentNameLength} characters`),
+      z.regex(/^[^\p{Cc}\p{Cs}\p{Zl}\p{Zp}]*$/u, "must be one line, without control characters"),
+      // Clients save under it: it must lead nowhere else, and its end must be its end as a person reads it.
+      z.regex(/^(?!\.\.?$)[^/\\]*$/, "must be the name of a file, without a path"),
+      z.regex(/^[^\u202a-\u202e\u2066-\u2069]*$/, "must not turn the direction in which it is read"),
+    ),
   ),
   width: z.optional(pixels),
   height: z.optional(pixels),
@@ -152,15 +153,24 @@ export const sentAttachment = z.object({
 
 export type SentAttachment = z.infer<typeof sentAttachment>;
 
-/** An attachment as an entry of a log carries it. */
+/** An attachment as an entry of a log carries it: as it was stored, whatever may be sent today. */
 export const carriedAttachment = z.object({
-  attachmentId,
-  ...told,
+  attachmentId: z.string(),
+  kind: z.enum(attachmentKinds),
+  name: z.optional(z.string()),
+  width: z.optional(z.number()),
+  height: z.optional(z.number()),
+  durationMs: z.optional(z.number()),
+  waveform: z.optional(z.array(z.number())),
+  thumbnail: z.optional(z.string()),
+  blurHash: z.optional(z.string()),
   contentType: z.string(),
   /** Bytes. */
   size: z.int(),
   /** Of the whole file, lower-case hexadecimal. Of a file uploaded in parts it is the uploader's word. */
   sha256: z.string(),
+  /** Of a file uploaded in parts: of its parts' checksums one behind the other, which S3 has held the bytes to. */
+  partsSha256: z.optional(z.string()),
 });
 
 export type Attachment = Readonly<z.infer<typeof carriedAttachment>>;

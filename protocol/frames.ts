@@ -113,6 +113,19 @@ export interface AttachmentRejectedFrame {
   readonly attachmentId: string;
 }
 
+/** [MED3] Where a file can be downloaded. */
+export interface AttachmentLink {
+  readonly url: string;
+  readonly expiresAt: number;
+  /**
+   * What S3 itself has held the bytes to: their SHA-256; or, of a file uploaded in parts of so many bytes, that of the
+   * parts' checksums one behind the other. Absent for files in parts that were sent before version 0.4.
+   */
+  readonly verified?:
+    | { readonly sha256: string }
+    | { readonly partsSha256: string; readonly partSize: number };
+}
+
 /** [MED1] One presigned request: to be made as it is, with these headers. */
 export interface PresignedRequest {
   readonly method: "PUT";
@@ -305,7 +318,7 @@ export interface ReplyFields {
   getAttachmentTarget: UploadTarget;
   resumeUpload: UploadTarget;
   completeUpload: { readonly attachmentId: string };
-  getAttachmentUrl: { readonly url: string; readonly expiresAt: number };
+  getAttachmentUrl: AttachmentLink;
 }
 
 /** [CHT5] The entry that a change became; null where there was nothing to change. */

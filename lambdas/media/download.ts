@@ -1,6 +1,7 @@
 /** [MED3] Where a file can be downloaded, for who may see an entry of the chat that carries it. */
 import type { Attachment } from "../../protocol/attachments.ts";
 import { failure, type Outcome, success } from "../../protocol/errors.ts";
+import type { AttachmentLink } from "../../protocol/frames.ts";
 import { limits } from "../../protocol/limits.ts";
 import type { RequestOf } from "../../protocol/requests.ts";
 import type { MediaBucket } from "../aws/media-bucket.ts";
@@ -26,14 +27,20 @@ export async function getAttachmentUrl(
   deps: DownloadDependencies,
   { chatId, attachmentId }: RequestOf<"getAttachmentUrl">,
   userId: string,
-): Promise<Outcome<{ url: string; expiresAt: number }>> {
+): Promise<Outcome<AttachmentLink>> {
   const found = await seen(deps, chatId, attachmentId, userId);
   if (!found) return failure("not_found", "attachmentId: no such attachment");
   const held = deps.scan ? heldBack(await deps.bucket.tags(attachmentId)) : undefined;
   if (held) return held;
   const expiresAt = deps.now() + limits.presignedUrlMs;
   const { contentType, name = attachmentId } = found;
-  return success({ url: deps.bucket.presignGet(attachmentId, contentType, name), expiresAt });
+  const url = deps.bucket.presignGet(attachmentId, contentType, name);
+  return success({ url, expiresAt, ...verifiedOf(found) });
+}
+
+function verifiedOf({ size, sha256, partsSha256 }: Attachment): Pick<AttachmentLink, "verified"> {
+  if (partsSha256 !== undefined) return { verified: { partsSha256, partSize: limits.uploadPartBytes } };
+  return size <= limits.singleUploadBytes ? { verified: { sha256 } } : {};
 }
 
 async function seen(

@@ -61,15 +61,16 @@ async function verifyOne(
     ? await holding.then(async () => (await seenIn(deps, message.userId, attachmentId, [from])) ?? noSuchFile)
     : await uploaded(deps, message, attachmentId, holding);
   if (typeof found === "string") return failure("not_found", `attachments[${at}].attachmentId: ${found}`);
-  const { contentType, size, sha256 } = found;
+  const { contentType, size, sha256, partsSha256 } = found;
   if (!fitsKind(kind, contentType)) return failure("bad_request", misfit(at, kind, contentType));
-  return success({ ...told, contentType, size, sha256 });
+  const file = { contentType, size, sha256, ...(partsSha256 !== undefined && { partsSha256 }) };
+  return success({ ...told, ...file });
 }
 
 const misfit = (at: number, kind: AttachmentKind, contentType: string): string =>
   `attachments[${at}].kind: a file of type ${contentType} cannot be sent as ${kind}`;
 
-type File = Pick<Attachment, "contentType" | "size" | "sha256">;
+type File = Pick<Attachment, "contentType" | "size" | "sha256" | "partsSha256">;
 
 /** Why there is nothing to send. */
 type NoFile = "no such attachment" | "has not been uploaded" | "was uploaded with a content-encoding";
@@ -96,8 +97,12 @@ async function uploaded(
     file.size === upload.size && file.contentType === upload.contentType && file.checksum === upload.checksum;
   // S3 has refused everything else, by what the upload's URL signed.
   if (!isIt) throw new Error("the bucket holds another file than was announced");
-  return upload;
+  return upload.parts ? { ...upload, partsSha256: hexOf(upload.checksum) } : upload;
 }
+
+/** S3's checksum of the parts' checksums, without their number. */
+const hexOf = (checksum: string): string =>
+  Buffer.from(checksum.replace(/-\d+$/, ""), "base64").toString("hex");
 
 async function seenSomewhere(
   deps: VerifyDependencies,

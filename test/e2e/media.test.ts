@@ -141,6 +141,30 @@ test("[MED1] 60 MB are uploaded in parts; interrupted, the rest of them from ano
   expect([got.status, sha256(got.bytes)]).toEqual([200, sha256(file.bytes)]);
 });
 
+test("[MED2] [MED3] of a file in parts, what S3 itself has compared is the checksum of the parts' checksums", async () => {
+  const { alice, bob, chatId } = await pair();
+  const file = newImage(17 * 1024 * 1024);
+  const pieces = partsOf(file.bytes);
+  const lie = { sha256: sha256(Buffer.from("another file")), partSha256s: pieces.map(sha256) };
+  const { attachmentId, upload: target } = await getTarget(alice, chatId, file, lie);
+  for (const part of target.parts ?? [])
+    expect(await put(part, pieces[part.partNumber - 1] ?? Buffer.alloc(0))).toBe(200);
+  await alice.ask("completeUpload", { chatId, attachmentId });
+  const { seq } = await sendWith(alice, chatId, [{ attachmentId, kind: "image" }]);
+  await bob.waitForSeqs(chatId, [seq]);
+
+  const link = await bob.ask("getAttachmentUrl", { chatId, attachmentId });
+  const got = await download(link["url"] as string);
+  const digests = partsOf(got.bytes).map((piece) => Buffer.from(sha256(piece), "hex"));
+  const partsSha256 = sha256(Buffer.concat(digests));
+  expect(link["verified"]).toEqual({ partsSha256, partSize: target.partSize });
+  expect(attachmentsOf(bob.pushed(chatId)[0])).toMatchObject([{ partsSha256, sha256: lie.sha256 }]);
+  const small = await sendImage(alice, chatId);
+  expect(await bob.ask("getAttachmentUrl", { chatId, attachmentId: small.attachmentId })).toMatchObject({
+    verified: { sha256: sha256(small.file.bytes) },
+  });
+});
+
 test("[MED1] an upload by one request is asked for again, and is complete when it is there", async () => {
   const { alice, chatId } = await pair();
   const file = newImage();
@@ -199,8 +223,13 @@ test("[MED2] only what one has uploaded for this chat, and what is there, can be
   expect(await refusalToSend(alice, chatId, { ...image, thumbnail: "x".repeat(4_100) })).toMatchObject(
     named("bad_request", "thumbnail"),
   );
+  const names = ["../../etc/passwd", "C:\\me.jpg", "..", "photo\u202egpj.exe", "a\r\nb", "\u2067x", ""];
+  for (const name of names)
+    expect(await refusalToSend(alice, chatId, { ...image, name })).toMatchObject(
+      named("bad_request", "name"),
+    );
   // Nothing of it was stored, and the one that may be sent still can be.
-  const { seq } = await sendWith(alice, chatId, [image]);
+  const { seq } = await sendWith(alice, chatId, [{ ...image, name: '..\u200fתמונה, 50% "a";.jpg' }]);
   expect(seq).toBe(1);
 });
 
