@@ -6,7 +6,7 @@ import { failure, type Outcome } from "../../protocol/errors.ts";
 import { createCallbacks } from "../aws/callbacks.ts";
 import { createDynamoClient } from "../aws/clients.ts";
 import { replyText } from "../commands/command-handler.ts";
-import { queueHandler } from "../delivery/queue-handler.ts";
+import { queueHandler } from "../aws/batches.ts";
 import { readEnvironment, readOptionalCount } from "../environment.ts";
 import { appendBatch, type AppendBatchDependencies } from "../log/append-batch.ts";
 import { sent } from "../log/send.ts";

@@ -3,7 +3,7 @@ import middy from "@middy/core";
 import { createDynamoClient, createQueueClient } from "../aws/clients.ts";
 import { MediaBucket } from "../aws/media-bucket.ts";
 import { sendAll } from "../aws/queues.ts";
-import { queueHandler } from "../delivery/queue-handler.ts";
+import { queueHandler } from "../aws/batches.ts";
 import { readCount, readEnvironment } from "../environment.ts";
 import { attachmentJob } from "../media/job.ts";
 import { keep } from "../media/scanning.ts";

@@ -4,7 +4,7 @@ import { checkConnection } from "../connections/check-connection.ts";
 import { clearAway, followChanges } from "../connections/follow-changes.ts";
 import { createFollowing, type Following } from "../connections/following.ts";
 import { type ConnectionCheck, connectionJob } from "../connections/job.ts";
-import { queueHandler } from "../delivery/queue-handler.ts";
+import { queueHandler } from "../aws/batches.ts";
 
 export const makeHandler = (deps: Following) => {
   const check = {

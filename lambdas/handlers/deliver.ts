@@ -5,7 +5,7 @@ import { createDynamoClient, createQueueClient } from "../aws/clients.ts";
 import { sendAll } from "../aws/queues.ts";
 import { deliver, type DeliverDependencies } from "../delivery/deliver.ts";
 import { deliveryJob } from "../delivery/job.ts";
-import { queueHandler } from "../delivery/queue-handler.ts";
+import { queueHandler } from "../aws/batches.ts";
 import { readEnvironment } from "../environment.ts";
 import { ClientsStore } from "../stores/clients.ts";
 import { InboxStore } from "../stores/inbox.ts";

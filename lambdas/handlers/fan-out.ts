@@ -5,7 +5,7 @@ import { createDynamoClient, createQueueClient } from "../aws/clients.ts";
 import { sendAll } from "../aws/queues.ts";
 import { fanOut, type FanOutDependencies } from "../delivery/fan-out.ts";
 import type { RetryJob } from "../delivery/job.ts";
-import { streamHandler } from "../delivery/stream-handler.ts";
+import { logStreamHandler } from "../delivery/log-stream.ts";
 import { readEnvironment } from "../environment.ts";
 import { SharedStates } from "../log/shared-states.ts";
 import { ClientsStore } from "../stores/clients.ts";
@@ -13,7 +13,7 @@ import { entryOf } from "../stores/entry-items.ts";
 import { SharedStateStore } from "../stores/shared-state.ts";
 
 export const makeHandler = (deps: FanOutDependencies, retryLater: (job: RetryJob) => Promise<void>) =>
-  streamHandler(entryOf, async (_, entries) => await fanOut(deps, entries, false), retryLater);
+  logStreamHandler(entryOf, async (_, entries) => await fanOut(deps, entries, false), retryLater);
 
 const env = readEnvironment("CHATS_TABLE", "CLIENTS_TABLE", "DELIVERY_QUEUE_URL", "RETRIES_QUEUE_URL");
 const dynamo = createDynamoClient();

@@ -4,12 +4,12 @@ import middy from "@middy/core";
 import { createDynamoClient } from "../aws/clients.ts";
 import { readEnvironment } from "../environment.ts";
 import { memberOf, raiseDelivered, type RaiseDependencies } from "../receipts/raise-delivered.ts";
-import { recordGroups } from "../receipts/record-groups.ts";
+import { streamHandler } from "../aws/batches.ts";
 import { acknowledgedOf } from "../stores/inbox.ts";
 import { ParticipantsStore } from "../stores/participants.ts";
 
 export const makeHandler = (deps: RaiseDependencies) =>
-  recordGroups(
+  streamHandler(
     (record) => acknowledgedOf(record?.NewImage),
     memberOf,
     async (acks) => await raiseDelivered(deps, acks),

@@ -4,7 +4,7 @@ import { createCallbacks } from "../aws/callbacks.ts";
 import { createDynamoClient } from "../aws/clients.ts";
 import { readEnvironment } from "../environment.ts";
 import { foldMoves } from "../receipts/marks.ts";
-import { recordGroups } from "../receipts/record-groups.ts";
+import { streamHandler } from "../aws/batches.ts";
 import { tellReceipts, type TellReceiptsDependencies } from "../receipts/tell-receipts.ts";
 import { BlocksStore } from "../stores/blocks.ts";
 import { ClientsStore } from "../stores/clients.ts";
@@ -15,13 +15,10 @@ import { SharedStateStore } from "../stores/shared-state.ts";
 import { describe, log } from "../telemetry/log.ts";
 
 export const makeHandler = (deps: TellReceiptsDependencies) =>
-  recordGroups(
+  streamHandler(
     (record) => markChangeOf(record?.OldImage, record?.NewImage),
     ({ chatId }) => chatId,
-    async (changes) => {
-      const [first] = changes;
-      if (first) await tellReceipts(deps, first.chatId, foldMoves(changes));
-    },
+    async (changes, chatId) => await tellReceipts(deps, chatId, foldMoves(changes)),
   );
 
 /** Milliseconds after which a connection that does not take a frame goes without it. */

@@ -7,7 +7,7 @@ import { projectHead, type ProjectDependencies } from "../chats/project-head.ts"
 import { fanOut, type FanOutDependencies } from "../delivery/fan-out.ts";
 import { type RetryJob, retryJob } from "../delivery/job.ts";
 import { keepOwnEntries, type OwnEntriesDependencies } from "../delivery/own-entries.ts";
-import { queueHandler } from "../delivery/queue-handler.ts";
+import { queueHandler } from "../aws/batches.ts";
 import { readEnvironment } from "../environment.ts";
 import type { Entry } from "../log/entry.ts";
 import type { CarriedDependencies } from "../media/follow-carried.ts";

@@ -6,7 +6,7 @@ import { sendAll } from "../aws/queues.ts";
 import { takeIntoHead } from "../chats/project-head.ts";
 import type { RetryJob } from "../delivery/job.ts";
 import { followUp, type SafetyNetDependencies } from "../delivery/safety-net.ts";
-import { streamHandler } from "../delivery/stream-handler.ts";
+import { logStreamHandler } from "../delivery/log-stream.ts";
 import { readEnvironment } from "../environment.ts";
 import { type CarriedDependencies, followCarried } from "../media/follow-carried.ts";
 import { SharedStates } from "../log/shared-states.ts";
@@ -28,7 +28,7 @@ export const makeHandler = (
 ) =>
   followCarried(
     deps,
-    streamHandler(entryOf, async (chatId, entries) => await followUp(deps, chatId, entries), retryLater),
+    logStreamHandler(entryOf, async (chatId, entries) => await followUp(deps, chatId, entries), retryLater),
   );
 
 const env = readEnvironment(

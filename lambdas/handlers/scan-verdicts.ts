@@ -4,7 +4,7 @@ import * as z from "zod/mini";
 import { createCallbacks } from "../aws/callbacks.ts";
 import { createDynamoClient } from "../aws/clients.ts";
 import { MediaBucket } from "../aws/media-bucket.ts";
-import { queueHandler } from "../delivery/queue-handler.ts";
+import { queueHandler } from "../aws/batches.ts";
 import { readEnvironment } from "../environment.ts";
 import { attachmentIdOf } from "../media/object-key.ts";
 import { followVerdict, type VerdictDependencies } from "../media/scanning.ts";

@@ -3,7 +3,7 @@ import middy from "@middy/core";
 import { limits } from "../../protocol/limits.ts";
 import { createCallbacks } from "../aws/callbacks.ts";
 import { createDynamoClient } from "../aws/clients.ts";
-import { queueHandler } from "../delivery/queue-handler.ts";
+import { queueHandler } from "../aws/batches.ts";
 import { readEnvironment } from "../environment.ts";
 import { BlocksStore } from "../stores/blocks.ts";
 import { ClientsStore } from "../stores/clients.ts";

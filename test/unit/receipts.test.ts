@@ -1,8 +1,8 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { streamHandler } from "../../lambdas/aws/batches.ts";
 import { foldMoves, isIn, type Move, newlyCovered, shown } from "../../lambdas/receipts/marks.ts";
 import { raiseDelivered } from "../../lambdas/receipts/raise-delivered.ts";
-import { recordGroups } from "../../lambdas/receipts/record-groups.ts";
 import {
   framesOf,
   tellReceipts,
@@ -253,7 +253,7 @@ describe("[RCP1] raising what was delivered", () => {
 
   test("[DLV6] a record that fails holds up no other: its own sequence number alone is handed back", async () => {
     const done: string[] = [];
-    const handler = recordGroups(
+    const handler = streamHandler(
       (record) => {
         const name = record?.NewImage?.["name"]?.S;
         if (name === undefined) throw new Error("unreadable");
