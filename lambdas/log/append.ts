@@ -10,7 +10,7 @@
  * entries but never shows one that is not there, and a slot that it missed is found taken by the write itself.
  * From then on reads are strong.
  */
-import { failure, type Outcome, success } from "../../protocol/errors.ts";
+import { type ErrorCode, failure, type Outcome, success } from "../../protocol/errors.ts";
 import type { Attachment } from "../../protocol/attachments.ts";
 import { limits } from "../../protocol/limits.ts";
 import { isGroupId } from "../chats/chat-id.ts";
@@ -63,7 +63,7 @@ export interface AppendTerms {
   /**
    * Whether the sender may write to this chat, as far as a first look tells. Waited for beside the first read, and
    * before any write; its failure goes before every other, so that a stranger learns nothing. One who was a member
-   * (`not_a_member`) still finds what it sent before ([SND4]).
+   * (`not_a_member`), or blocks the other user (`blocked`), still finds what it sent before ([SND4]).
    */
   readonly admission: Promise<Outcome<unknown>>;
   /**
@@ -149,6 +149,9 @@ interface End {
   readonly tip: Tip;
 }
 
+/** True of refusals to one who knows the chat: it still finds what it sent before. */
+const knowsChat = (code: ErrorCode): boolean => code === "not_a_member" || code === "blocked";
+
 /** The floor of this message and the end of the log, as far as they can be had; or the message itself. */
 async function findStart(
   deps: AppendDependencies,
@@ -159,7 +162,7 @@ async function findStart(
   const reading =
     after === undefined ? deps.log.glimpseTip(draft.chatId) : deps.log.glimpseFrom(draft.chatId, after);
   const [shown, admitted] = await Promise.all([reading, admission]);
-  if (!admitted.ok && admitted.error.code !== "not_a_member") return admitted;
+  if (!admitted.ok && !knowsChat(admitted.error.code)) return admitted;
   const start =
     shown && "entries" in shown
       ? await startAfter(deps, draft, after ?? 0, shown)

@@ -233,6 +233,23 @@ test("[BLK1] [EDT2] however often a user has blocked another, an edit of what th
   expect(told["change"]).toEqual({ type: "messageEdited", target, message: null });
 });
 
+test.each([
+  ["with", { after: 0 }],
+  ["without", {}],
+])(
+  "[BLK1] [SND4] who has blocked the other user is answered as at first when it sends again what was stored before, %s `after`",
+  async (_, fields) => {
+    const { alice, bob, chatId } = await pair();
+    const request = { chatId, clientMessageId: randomUUID(), message: "once", ...fields };
+    const { messageId, seq } = await alice.ask("sendMessage", request);
+    await block(alice, bob.userId);
+    expect(await alice.ask("sendMessage", request)).toMatchObject({ messageId, seq });
+    const another = { ...request, clientMessageId: randomUUID() };
+    expect((await alice.request("sendMessage", another)).error?.code).toBe("blocked");
+    expect(seqs(await history(bob, chatId))).toEqual([seq]);
+  },
+);
+
 test("[BLK1] [CON9] one cannot block oneself", async () => {
   const alice = await connect(newUser("alice"));
   expect(await alice.request("blockUser", { userId: alice.userId })).toMatchObject({
