@@ -97,6 +97,27 @@ test.each([
   },
 );
 
+test("[PRS2] [CON10] a user whose only connection is silent for ten minutes is offline then, and its watchers are told; one that speaks stays", async () => {
+  const offsetMs = new Int32Array(new SharedArrayBuffer(4));
+  const passMin = (minutes: number) => Atomics.add(offsetMs, 0, minutes * 60_000);
+  await using tidings = await startTidings({ faults: { ...noFaults, clock: { offsetMs, skewMs: () => 0 } } });
+  const alice = await tidings.connect(newUser("alice"));
+  const bob = await tidings.connect(newUser("bob"));
+  expect(await watch(alice, bob.userId)).toEqual([{ userId: bob.userId, online: true }]);
+  passMin(8);
+  // A heartbeat that runs no function, and is written nowhere, keeps Alice there.
+  alice.sendRaw(JSON.stringify({ command: "ping" }));
+  await alice.waitFor(({ command }) => command === "pong");
+  expect(told(alice, bob.userId).filter(({ online }) => !online)).toEqual([]);
+  passMin(2);
+  await alice.waitFor(({ command, online }) => command === "presence" && online === false);
+  expect(await watch(alice, bob.userId, alice.userId)).toEqual([
+    { userId: bob.userId, online: false, lastSeen: expect.any(Number) as number },
+    { userId: alice.userId, online: true },
+  ]);
+  expect((await bob.closed).code).toBe(1001);
+});
+
 /** A user's devices that come, go, replace each other and vanish, many at once. */
 async function storm(tidings: Tidings, userId: string, rounds: number): Promise<Client[]> {
   const open = new Map<string, Client>();
