@@ -136,6 +136,7 @@ function rulesBroken(spoil: (story: Story) => void): string[] {
       { userId: "alice", chatId, history: aliceHas },
       { userId: "bob", chatId, history: all },
     ],
+    presence: [],
     deadLetters: [],
     runs: [],
     leaks: [],

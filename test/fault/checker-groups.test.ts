@@ -210,6 +210,7 @@ function evidenceOf(story: Story): Evidence {
         ...(details !== undefined && { details }),
       };
     }),
+    presence: [],
     deadLetters: [],
     runs: [],
     leaks: [],

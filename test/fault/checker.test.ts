@@ -133,6 +133,7 @@ function rulesBroken(spoil: (story: Story) => void): string[] {
       { userId: "alice", chatId: "c", history: shown },
       { userId: "bob", chatId: "c", history: shown },
     ],
+    presence: [],
     deadLetters: story.deadLetters,
     runs: story.runs,
     leaks: story.leaks,

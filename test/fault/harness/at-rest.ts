@@ -13,7 +13,8 @@ const atOnce = 24;
 export interface Cast {
   readonly actors: readonly { readonly device: Device }[];
   readonly chats: readonly WorldChat[];
-  readonly chatsOf: (userId: string) => readonly WorldChat[];
+  /** The same, with the users' own logs. */
+  readonly world: readonly WorldChat[];
   readonly deviceOf: (userId: string) => Device;
 }
 
@@ -44,13 +45,15 @@ export class DetailsReader {
 
   async users(): Promise<UserEnd[]> {
     const asked = this.#scene.chats.flatMap((chat) => chat.users.map((userId) => ({ chat, userId })));
-    return await inTurns(asked, async ({ chat: { chatId, type }, userId }) => {
+    return await inTurns(asked, async ({ chat: { chatId }, userId }) => {
       const device = this.#scene.deviceOf(userId);
       const history = await this.#historyOf(device, chatId);
-      const details = type === "group" ? await device.query("getChat", { chatId }) : undefined;
+      const at = performance.now();
+      const details = await device.query("getChat", { chatId });
       return {
         userId,
         chatId,
+        at,
         ...(history !== undefined && { history }),
         ...(details !== undefined && { details }),
       };
@@ -58,7 +61,9 @@ export class DetailsReader {
   }
 
   async #endOf(device: Device, hadUnasked: DeviceEnd["hadUnasked"]): Promise<DeviceEnd> {
-    const chats = this.#scene.chatsOf(device.userId).map(({ chatId }) => chatId);
+    const chats = this.#scene.world
+      .filter(({ users }) => users.includes(device.userId))
+      .map(({ chatId }) => chatId);
     const read = async (): Promise<Map<string, number>> =>
       new Map(
         await Promise.all(

@@ -41,10 +41,19 @@ export interface DeviceEnd {
   readonly list?: readonly ListedChat[];
 }
 
+/** Whom a device's connection watched at rest, and who of them was connected. */
+export interface Watching {
+  readonly device: string;
+  readonly link: number;
+  readonly isOnline: ReadonlyMap<string, boolean>;
+}
+
 /** What a user is told of a chat at rest. */
 export interface UserEnd {
   readonly userId: string;
   readonly chatId: string;
+  /** When it had been told, on the clients' clock. */
+  readonly at?: number;
   /** Its history, paged through; absent where that was refused. */
   readonly history?: readonly SeenEntry[];
   /** The reply of getChat; absent where that was refused, or not asked for. */
@@ -60,6 +69,7 @@ export interface Evidence {
   readonly heads: ReadonlyMap<string, number>;
   readonly devices: readonly DeviceEnd[];
   readonly users: readonly UserEnd[];
+  readonly presence: readonly Watching[];
   readonly deadLetters: readonly { readonly name: string; readonly messages: number }[];
   /** Runs of the functions that may post, on the clients' clock. */
   readonly runs: readonly { readonly startedAt: number; readonly endedAt: number }[];

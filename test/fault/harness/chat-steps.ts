@@ -4,7 +4,7 @@
  */
 import { randomOf } from "../../../local/faults/seeded.ts";
 import type { Actor, Scene } from "./scene.ts";
-import type { ChatStep, DevicePlan, GroupPlan, Workload } from "./steps.ts";
+import { type ChatStep, type DevicePlan, type GroupPlan, mixed, type Workload } from "./steps.ts";
 
 /** Seeds without groups stay as they are; `groups` decides instead of the seed. */
 export function withChatSteps(
@@ -76,17 +76,6 @@ function blocksOf({ deviceId }: DevicePlan, random: () => number): ChatStep[] {
   const other = Math.floor(random() * 8);
   const count = 1 + Math.floor(random() * 3);
   return Array.from({ length: count }, (_, at) => ({ type: "block", other, on: at % 2 === 0 }));
-}
-
-/** Both in their own order. */
-function mixed<T>(a: readonly T[], b: readonly T[], random: () => number): T[] {
-  const all: T[] = [];
-  let [left, right] = [0, 0];
-  while (left < a.length || right < b.length) {
-    const takesLeft = right >= b.length || (left < a.length && random() < a.length / (a.length + b.length));
-    all.push(...(takesLeft ? a.slice(left, (left += 1)) : b.slice(right, (right += 1))));
-  }
-  return all;
 }
 
 export const isChatStep = (step: { readonly type: string }): step is ChatStep =>

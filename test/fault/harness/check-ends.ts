@@ -113,7 +113,10 @@ function* checkRow(
   ).length;
   const { blocked } = sight.blocking(userId, chat.users.find((one) => one !== userId) ?? "");
   const isBlocker = chat.type === "direct" && blocked.length > 0;
-  const isLast = isBlocker || lastSeq === (entries.at(-1)?.seq ?? 0);
+  // What the user has deleted for itself is no message of the list, and yet where the chat ends.
+  const hidden = sight.hidings.of(userId, chatId);
+  const ends = [entries.at(-1)?.seq ?? 0, ...hidden.asked.keys()];
+  const isLast = isBlocker || ends.includes(lastSeq);
   if (!isLast || unread !== others || !sameMessage(lastMessage, of))
     yield violation(
       "LST2",
@@ -148,7 +151,9 @@ export function* checkHistories({ users, sight }: Case): Generator<Violation> {
     }
     const seqs = history.map(({ seq }) => seq);
     const has = new Set(seqs);
-    const lost = [...must].filter((seq) => !has.has(seq));
+    // What was asked to be hidden and never answered may be hidden or not.
+    const hidden = sight.hidings.of(userId, chatId).asked;
+    const lost = [...must].filter((seq) => !has.has(seq) && !hidden.has(seq));
     const isSound =
       lost.length === 0 &&
       seqs.every((seq, at) => seq > (seqs[at - 1] ?? 0)) &&

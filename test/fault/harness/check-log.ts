@@ -46,7 +46,9 @@ export function* checkLogs({ logs, changes, sight }: Case): Generator<Violation>
 const targetsOf = (wire: WireLog): ReadonlySet<number> =>
   new Set(
     [...wire.seen.values()].flatMap((entry) =>
-      entry.command === "chatUpdate" && entry.change.target !== undefined ? [entry.change.target] : [],
+      entry.command === "chatUpdate" && entry.change.target !== undefined && entry.change.chatId === undefined
+        ? [entry.change.target]
+        : [],
     ),
   );
 
@@ -152,7 +154,6 @@ export function* checkFrames({ history, logs, sight }: Case): Generator<Violatio
   for (const { device, entry, how } of sight.showings) {
     const { chatId, seq } = entry;
     const log = logs.get(chatId);
-    // A log of the user's own, [EDT1].
     if (log === undefined) continue;
     const stored = log[seq - 1];
     if (entry.command === "chatUpdate") {

@@ -82,6 +82,7 @@ function isJustified({ userId, code, command, fields, from, to }: Refusal, sight
       return !wasMember || (isOfMember(command) && !surely(periods.get(String(fields["userId"]))));
     case "not_found":
       // Of a member: the one whom the change concerns, or the message.
+      if (fields["for"] === "me") return !sight.must(userId, chatId).has(Number(fields["seq"]));
       return (
         !wasMember ||
         (isOfMember(command) && !surely(periods.get(String(fields["userId"])))) ||

@@ -5,6 +5,11 @@
 import { checkBlocks } from "./check-blocks.ts";
 import { checkAcks, checkSyncs } from "./check-delivery.ts";
 import { checkEnds, checkHistories, checkLists } from "./check-ends.ts";
+import { checkHiding } from "./check-hiding.ts";
+import { checkPresence } from "./check-presence.ts";
+import { checkReceipts } from "./check-receipts.ts";
+import { checkTimers } from "./check-timers.ts";
+import { checkTyping } from "./check-typing.ts";
 import { checkGroups, checkSight } from "./check-groups.ts";
 import { checkFrames, checkLogs, checkSends, checkWatermarks } from "./check-log.ts";
 import { checkRefusals, checkRequests } from "./check-requests.ts";
@@ -29,6 +34,11 @@ export const check = (evidence: Evidence): Violation[] => {
     ...checkLists(facts),
     ...checkHistories(facts),
     ...checkReadMarks(facts),
+    ...checkReceipts(facts),
+    ...checkHiding(facts),
+    ...checkTimers(facts),
+    ...checkTyping(facts),
+    ...checkPresence(facts),
     ...checkRequests(facts),
     ...checkRefusals(facts),
   ];

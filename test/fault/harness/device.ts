@@ -105,6 +105,11 @@ export class Device {
     return this.#connector.link !== undefined;
   }
 
+  /** Of the connection that it uses. */
+  get linkNumber(): number | undefined {
+    return this.#connector.link?.number;
+  }
+
   get openLinks(): number {
     return this.#connector.openLinks;
   }

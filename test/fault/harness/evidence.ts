@@ -8,6 +8,8 @@ interface StoredBase {
   readonly userId: string;
   readonly deviceId: string;
   readonly sentAt: number;
+  /** Epoch seconds of its time to live. */
+  readonly expiresAt?: number;
 }
 
 export interface StoredMessage extends StoredBase {

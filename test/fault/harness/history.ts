@@ -29,6 +29,9 @@ export interface SeenChange extends SeenBase {
     readonly target?: number;
     readonly message?: string | null;
     readonly emoji?: string | null;
+    /** Of a message that its user has deleted for itself: the message's chat. */
+    readonly chatId?: string;
+    readonly disappearAfterMs?: number | null;
   };
   readonly participants: readonly string[];
 }

@@ -19,8 +19,9 @@ export interface Replayed {
   /** Who is in it at the end, those who are longest first. */
   readonly members: ReadonlyMap<string, Member>;
   readonly name: string;
-  /** The most that were in it at once. */
+  /** The most that were in it at once, and the fewest. */
   readonly most: number;
+  readonly least: number;
   readonly violations: readonly Violation[];
 }
 
@@ -34,7 +35,7 @@ export const isIn = (spans: readonly Span[] | undefined, seq: number): boolean =
 
 /**
  * @param log from its first entry on, as far as it is known without a hole
- * @param pair the two of a direct chat, who are in it from before its first entry, and lead nothing
+ * @param pair the two of a direct chat, or whose own log it is: in it from before its first entry, and leading nothing
  */
 export function replay(chatId: string, log: readonly SeenEntry[], pair?: readonly string[]): Replayed {
   const group = new Group(chatId, pair ?? []);
@@ -52,6 +53,7 @@ class Group {
   readonly #violations: Violation[] = [];
   #name = "";
   #most = 0;
+  #least = Number.POSITIVE_INFINITY;
   /** Its last admin has left: the next entry must make one of these an admin. */
   #heirs: readonly string[] = [];
 
@@ -68,6 +70,7 @@ class Group {
     this.#heirs = [];
     if (entry.command === "newMessage") this.#message(entry);
     else this.#change(entry, heirs);
+    this.#least = Math.min(this.#least, this.#members.size);
     const hasAdmin = [...this.#members.values()].some(({ role }) => role === "admin");
     if (hasAdmin || this.#isDirect || this.#members.size === 0) return;
     const first = Math.min(...[...this.#members.values()].map(({ joinedSeq }) => joinedSeq));
@@ -82,6 +85,7 @@ class Group {
       members: this.#members,
       name: this.#name,
       most: this.#most,
+      least: this.#least,
       violations: this.#violations,
     };
   }
@@ -141,7 +145,12 @@ class Group {
         this.#name = change.name ?? "";
         return;
       case "timerSet":
-        mustLead();
+        if (!this.#isDirect) mustLead();
+        else if (actor === undefined) this.#accuse("CHT6", "a timer set by one who was not in it:", entry);
+        return;
+      case "messageHidden":
+        if (!this.#isDirect || actor === undefined)
+          this.#accuse("EDT1", "one's own deletion in another's log:", entry);
         return;
       case "messageEdited":
       case "messageDeleted":

@@ -5,9 +5,10 @@ import type { SeededPlan } from "../../../local/faults/seeded-plan.ts";
 import { randomOf } from "../../../local/faults/seeded.ts";
 import type { Platform } from "../../../local/platform.ts";
 import { DetailsReader } from "./at-rest.ts";
-import type { DeviceEnd, Evidence } from "./case.ts";
+import type { DeviceEnd, Evidence, Watching } from "./case.ts";
 import { Device, type DeviceOptions } from "./device.ts";
 import type { Witness } from "./evidence.ts";
+import { Hidings } from "./hiding.ts";
 import { History } from "./history.ts";
 import { type Replayed, replay } from "./replay.ts";
 import { Sight, type WorldChat } from "./sight.ts";
@@ -101,6 +102,18 @@ export class Scene {
     );
   }
 
+  /** The chats, and the users' own logs, as far as any client was told of them. */
+  get world(): WorldChat[] {
+    const shown = showingsOf(this.history).map(({ entry }) => entry);
+    const { ownLogs } = new Hidings(this.history, shown);
+    const own = [...ownLogs].map(([userId, chatId]) => ({
+      chatId,
+      type: "personal" as const,
+      users: [userId],
+    }));
+    return [...this.chats, ...own];
+  }
+
   /** Who is in a group and leads it, as far as anybody was shown its log by now. */
   guess(chatId: string): Replayed {
     const logs = wireLogs(this.history, [chatId], showingsOf(this.history));
@@ -156,7 +169,8 @@ export class Scene {
     options: RestOptions & { readonly pageEntries?: number } = {},
   ): Promise<Omit<Evidence, "runs" | "leaks">> {
     const { witness } = this.#options;
-    const chatIds = this.chats.map(({ chatId }) => chatId);
+    const { world } = this;
+    const chatIds = world.map(({ chatId }) => chatId);
     const unasked = new Map(
       this.actors
         .filter(({ endsAway }) => !endsAway)
@@ -167,19 +181,23 @@ export class Scene {
     const reader = new DetailsReader(this, witness, options.pageEntries ?? 7);
     const logs = new Map(await Promise.all(chatIds.map(async (id) => [id, await witness.log(id)] as const)));
     const devices: DeviceEnd[] = await reader.devices(unasked);
+    // What the last acknowledgements have raised is a stream's to tell.
+    await this.platform.idle();
     const users = await reader.users();
+    const presence = await this.#presence();
     const heads = new Map(
       await Promise.all(chatIds.map(async (id) => [id, await witness.headSeq(id)] as const)),
     );
     const queues = await witness.queues();
     return {
-      chats: this.chats,
+      chats: world,
       history: this.history,
       logs,
       changes: witness.changes(),
       heads,
       devices,
       users,
+      presence,
       deadLetters: queues.filter(({ isDeadLetter, messages }) => isDeadLetter && messages > 0),
     };
   }
@@ -190,6 +208,48 @@ export class Scene {
 
   clock(): number {
     return Date.now() + Atomics.load(this.#options.plan.clock.offsetMs, 0);
+  }
+
+  /**
+   * [PRS1] In peace all watch, a part of the users leaves and a part of those comes again: what each connection of
+   * the others was told last must be how they are. What goes wrong while there are faults may be lost ([DLV7]).
+   */
+  async #presence(): Promise<Watching[]> {
+    if (!this.history.of("asked").some(({ command }) => command === "watchPresence")) return [];
+    const userIds = [...new Set(this.actors.map(({ device }) => device.userId))].slice(0, 100);
+    await Promise.all(
+      this.actors.map(async ({ device }) => await device.query("watchPresence", { userIds })),
+    );
+    const leaving = this.actors.filter(({ device }) => userIds.indexOf(device.userId) % 3 !== 0);
+    for (const { device } of leaving) device.goOffline(false);
+    await this.settled();
+    const coming = leaving.filter(({ device }) => userIds.indexOf(device.userId) % 3 === 1);
+    for (const { device } of coming) device.goOnline();
+    await this.settled();
+    await this.platform.idle();
+    const staying = this.actors.filter((actor) => !leaving.includes(actor));
+    const sight = new Sight(this.history, this.world);
+    const isOnline = new Map(
+      userIds.map((userId) => [
+        userId,
+        this.actors.some(({ device }) => device.userId === userId && device.openLinks > 0),
+      ]),
+    );
+    return staying.flatMap(({ device: { name, userId, linkNumber: link } }) =>
+      link === undefined
+        ? []
+        : [
+            {
+              device: name,
+              link,
+              isOnline: new Map(
+                [...isOnline].filter(
+                  ([other]) => !sight.everBlocked(userId, other) && !sight.everBlocked(other, userId),
+                ),
+              ),
+            },
+          ],
+    );
   }
 
   /** Whether no client has seen anything for so long: the time that all of it takes is the machine's own matter. */
@@ -211,11 +271,13 @@ export class Scene {
 
   /** Devices that are connected and have not been given everything. */
   #lacking(): string[] {
-    const sight = new Sight(this.history, this.chats);
+    const { world } = this;
+    const sight = new Sight(this.history, world);
     return this.actors
       .filter(({ device, endsAway }) => {
         if (endsAway) return false;
-        return this.chatsOf(device.userId).some(({ chatId }) => {
+        const mine = world.filter(({ users }) => users.includes(device.userId));
+        return mine.some(({ chatId }) => {
           const has = new Set(device.seqs(chatId));
           return sight.wanted(device.name, chatId).some((seq) => !has.has(seq));
         });

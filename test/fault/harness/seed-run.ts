@@ -1,6 +1,7 @@
 /** One seed: everybody connects in peace, then the faults and everybody's steps. */
 import { setTimeout as pause } from "node:timers/promises";
 import { isChatStep, takeChatStep } from "./chat-steps.ts";
+import { isLifeStep, takeLifeStep } from "./life-steps.ts";
 import type { Message } from "./requester.ts";
 import { type Actor, Scene, type SceneOptions } from "./scene.ts";
 import type { Step, Workload } from "./steps.ts";
@@ -59,6 +60,10 @@ export class SeedRun {
       const send = async (chatId: string, messages: number, knowsTip: boolean): Promise<void> =>
         await this.#send(actor, chatId, messages, knowsTip);
       await takeChatStep(this.scene, actor, step, this.mark, send);
+      return;
+    }
+    if (isLifeStep(step)) {
+      await takeLifeStep(this.scene, actor, step);
       return;
     }
     const chats = this.scene.chatsOf(device.userId, "direct");

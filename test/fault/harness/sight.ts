@@ -2,6 +2,8 @@
  * Who must and who may see what: by a group's log ([CHT6]), by when a user blocked another ([BLK1]), and by when a
  * device first connected ([DEV2]).
  */
+import { heldTimes, type Interval } from "./held.ts";
+import { Hidings } from "./hiding.ts";
 import { type History, type SeenEntry, type SeenMessage, userOf } from "./history.ts";
 import { isIn, type Replayed, replay } from "./replay.ts";
 import { type Moment, type Showing, showingsOf, type WireLog, wireLogs } from "./wire.ts";
@@ -9,14 +11,9 @@ import { type Moment, type Showing, showingsOf, type WireLog, wireLogs } from ".
 /** A chat of the world, and everybody who ever was in it or might have been. */
 export interface WorldChat {
   readonly chatId: string;
-  readonly type: "direct" | "group";
+  /** Personal: a user's own log. */
+  readonly type: "direct" | "group" | "personal";
   readonly users: readonly string[];
-}
-
-/** On the clients' clock: what lies wholly within it was certainly so. */
-export interface Interval {
-  readonly after: number;
-  readonly before: number;
 }
 
 const within = (intervals: readonly Interval[], earliest: number, latest: number): boolean =>
@@ -35,37 +32,21 @@ const never: Blocking = {
 
 /** From the requests of a user's devices, which it makes one after the other. */
 export function blockingOf(history: History, userId: string, other: string): Blocking {
-  const mine = history.events.filter(
-    (event) =>
-      (event.type === "asked" || event.type === "done") &&
-      (event.command === "blockUser" || event.command === "unblockUser") &&
-      event.fields["userId"] === other &&
-      userOf(event.device) === userId,
+  const mine = history.events.flatMap((event) =>
+    (event.type === "asked" || event.type === "done") &&
+    (event.command === "blockUser" || event.command === "unblockUser") &&
+    event.fields["userId"] === other &&
+    userOf(event.device) === userId
+      ? [{ ...event, value: event.command === "blockUser" }]
+      : [],
   );
-  if (mine.length === 0) return never;
-  const blocked: Interval[] = [];
-  const open: Interval[] = [];
-  let isBlocked = false;
-  let since = Number.NEGATIVE_INFINITY;
-  for (const event of mine) {
-    if (event.type !== "asked" && event.type !== "done") continue;
-    const blocks = event.command === "blockUser";
-    // From the first asking on, nothing is certain until it was answered.
-    if (event.type === "asked" && blocks !== isBlocked && since !== Number.POSITIVE_INFINITY) {
-      (isBlocked ? blocked : open).push({ after: since, before: event.at });
-      since = Number.POSITIVE_INFINITY;
-    }
-    if (event.type === "done" && (blocks !== isBlocked || since === Number.POSITIVE_INFINITY)) {
-      isBlocked = blocks;
-      since = event.at;
-    }
-  }
-  (isBlocked ? blocked : open).push({ after: since, before: Number.POSITIVE_INFINITY });
-  return { blocked, open };
+  const held = heldTimes(mine, false);
+  return { blocked: held.filter(({ value }) => value), open: held.filter(({ value }) => !value) };
 }
 
 export class Sight {
   readonly showings: readonly Showing[];
+  readonly hidings: Hidings;
   readonly #wires: ReadonlyMap<string, WireLog>;
   readonly #replayed = new Map<string, Replayed>();
   readonly #chats: ReadonlyMap<string, WorldChat>;
@@ -78,13 +59,17 @@ export class Sight {
   constructor(history: History, chats: readonly WorldChat[]) {
     this.showings = showingsOf(history);
     this.#chats = new Map(chats.map((chat) => [chat.chatId, chat]));
-    this.#wires = wireLogs(history, this.#chats.keys(), this.showings);
+    this.hidings = new Hidings(
+      history,
+      this.showings.map(({ entry }) => entry),
+    );
+    this.#wires = wireLogs(history, this.#chats.keys(), this.showings, this.hidings.ownLogs);
     const opened = new Map<string, number>();
     for (const { device, at } of history.of("opened")) opened.set(device, opened.get(device) ?? at);
     this.#opened = opened;
     for (const { chatId, type, users } of chats) {
       const log = this.wire(chatId).entries;
-      this.#replayed.set(chatId, replay(chatId, log, type === "direct" ? users : undefined));
+      this.#replayed.set(chatId, replay(chatId, log, type === "group" ? undefined : users));
       const [a = "", b = ""] = users;
       if (type !== "direct") continue;
       this.#blockings.set(`${a} ${b}`, blockingOf(history, a, b));
@@ -120,6 +105,21 @@ export class Sight {
 
   blocking(userId: string, other: string): Blocking {
     return this.#blockings.get(`${userId} ${other}`) ?? never;
+  }
+
+  /** False where a user certainly never blocked another. */
+  everBlocked(userId: string, other: string): boolean {
+    return !within(this.blocking(userId, other).open, Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER);
+  }
+
+  /** True where a user may have been in a chat at some time between two. */
+  mayBeIn(userId: string, chatId: string, from: number, to: number): boolean {
+    const chat = this.#chats.get(chatId);
+    if (chat?.type !== "group") return chat?.users.includes(userId) === true;
+    return (this.replayed(chatId).periods.get(userId) ?? []).some((span) => {
+      const ended = span.to === undefined ? undefined : this.momentAt(chatId, span.to).latest;
+      return this.momentAt(chatId, span.from).earliest <= to && (ended === undefined || ended >= from);
+    });
   }
 
   /** When the entry at a seq came to be. */
@@ -161,11 +161,13 @@ export class Sight {
   /** Seqs that must come to a device by push or sync: not what it knows from its own requests' replies. */
   wanted(device: string, chatId: string): number[] {
     const own = this.#ownOf(device, chatId);
+    // What its user deletes for itself need not come any more.
+    const { asked: hidden } = this.hidings.of(userOf(device), chatId);
     const opened = this.#opened.get(device) ?? Number.POSITIVE_INFINITY;
     const wire = this.wire(chatId);
     return [...this.must(userOf(device), chatId)].filter((seq) => {
       const entry = wire.seen.get(seq);
-      if (entry === undefined || own.has(seq) || isFrom(entry, device)) return false;
+      if (entry === undefined || own.has(seq) || hidden.has(seq) || isFrom(entry, device)) return false;
       return wire.momentOf(entry).earliest > opened || this.#wasThereFirst(chatId, opened);
     });
   }

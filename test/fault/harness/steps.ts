@@ -14,6 +14,7 @@ export interface RunOptions {
 
 export type Step =
   | ChatStep
+  | LifeStep
   | { readonly type: "send"; readonly chat: number; readonly messages: number; readonly knowsTip: boolean }
   /** A message of this user, sent before, is sent once more, by this device. */
   | { readonly type: "repeat"; readonly pick: number }
@@ -67,4 +68,24 @@ export interface GroupPlan {
   readonly others: readonly number[];
   /** Made admins in peace. */
   readonly admins: readonly number[];
+}
+
+/** What people do beside talking: life-steps.ts. */
+export type LifeStep =
+  | { readonly type: "timer"; readonly pick: number; readonly afterMs: number | null }
+  | { readonly type: "hide"; readonly pick: number }
+  | { readonly type: "typing"; readonly pick: number; readonly typing: boolean }
+  | { readonly type: "watch"; readonly share: number }
+  | { readonly type: "privacy"; readonly fields: Readonly<Record<string, unknown>> }
+  | { readonly type: "readDirect"; readonly pick: number };
+
+/** Both in their own order. */
+export function mixed<T>(a: readonly T[], b: readonly T[], random: () => number): T[] {
+  const all: T[] = [];
+  let [left, right] = [0, 0];
+  while (left < a.length || right < b.length) {
+    const takesLeft = right >= b.length || (left < a.length && random() < a.length / (a.length + b.length));
+    all.push(...(takesLeft ? a.slice(left, (left += 1)) : b.slice(right, (right += 1))));
+  }
+  return all;
 }

@@ -117,8 +117,9 @@ export const identityOf = (entry: SeenEntry): string => {
       entry.clientMessageId,
       entry.deviceId,
     ]);
-  const { type, name, target, emoji } = entry.change;
-  return JSON.stringify([chatId, seq, userId, sentAt, type, name, target, emoji, entry.participants]);
+  const { type, name, target, emoji, chatId: of, disappearAfterMs } = entry.change;
+  const what = [type, name, target, emoji, of, disappearAfterMs];
+  return JSON.stringify([chatId, seq, userId, sentAt, ...what, entry.participants]);
 };
 
 /** The logs of these chats, from everything that anybody was shown or told. */
@@ -126,21 +127,29 @@ export function wireLogs(
   history: History,
   chatIds: Iterable<string>,
   showings: readonly Showing[],
+  ownLogs: ReadonlyMap<string, string> = new Map(),
 ): ReadonlyMap<string, WireLog> {
   const logs = new Map([...chatIds].map((chatId) => [chatId, new WireLog(chatId)] as const));
   for (const showing of showings) logs.get(showing.entry.chatId)?.show(showing);
-  for (const event of history.events) note(logs, event);
+  for (const event of history.events) note(logs, event, ownLogs);
   return logs;
 }
 
-function note(logs: ReadonlyMap<string, WireLog>, event: HistoryEvent): void {
+function note(
+  logs: ReadonlyMap<string, WireLog>,
+  event: HistoryEvent,
+  ownLogs: ReadonlyMap<string, string>,
+): void {
   const { device, at } = event;
   if (event.type === "attempt")
     logs.get(event.chatId)?.asked(`${userOf(device)} ${event.clientMessageId}`, at);
   else if (event.type === "sent") logs.get(event.chatId)?.replied(event.seq, at);
   else if (event.type === "asked") {
     const key = keyOfRequest(event);
-    if (key !== undefined) logs.get(String(event.fields["chatId"]))?.asked(`${userOf(device)} ${key}`, at);
+    const userId = userOf(device);
+    // What one deletes for itself becomes an entry of its own log.
+    const chatId = isHiding(event) ? ownLogs.get(userId) : event.fields["chatId"];
+    if (key !== undefined) logs.get(String(chatId))?.asked(`${userId} ${key}`, at);
   } else if (event.type === "done") {
     const { chatId, seq } = event.reply;
     if (keyOfRequest(event) !== undefined && typeof seq === "number")
@@ -154,6 +163,7 @@ function note(logs: ReadonlyMap<string, WireLog>, event: HistoryEvent): void {
 function keyOf(entry: SeenEntry): string {
   if (entry.command === "newMessage") return `${entry.userId} ${entry.clientMessageId}`;
   const { change, userId, participants } = entry;
+  if (change.type === "messageHidden") return `${userId} ${change.type} ${change.chatId} ${change.target}`;
   const about = change.target ?? participants[0] ?? "";
   return `${userId} ${change.type === "left" ? "removed" : change.type} ${about}`;
 }
@@ -161,7 +171,12 @@ function keyOf(entry: SeenEntry): string {
 const operations = { ADD: "added", REMOVE: "removed", PROMOTE: "promoted", DEMOTE: "demoted" } as const;
 const kinds = { deleteMessage: "messageDeleted", editMessage: "messageEdited", react: "reacted" } as const;
 
-function keyOfRequest({ command, fields }: Pick<EventOf<"asked">, "command" | "fields">): string | undefined {
+const isHiding = ({ command, fields }: Pick<EventOf<"asked">, "command" | "fields">): boolean =>
+  command === "deleteMessage" && fields["for"] === "me";
+
+function keyOfRequest(request: Pick<EventOf<"asked">, "command" | "fields">): string | undefined {
+  const { command, fields } = request;
+  if (isHiding(request)) return `messageHidden ${String(fields["chatId"])} ${String(fields["seq"])}`;
   if (command === "modifyChatParticipants")
     return `${operations[fields["operation"] as keyof typeof operations]} ${String(fields["userId"])}`;
   if (command === "updateChat") return `${fields["name"] === undefined ? "timerSet" : "renamed"} `;

@@ -2,6 +2,7 @@
 import { noFaults, type FaultRates } from "../../../local/faults/seeded-plan.ts";
 import { randomOf } from "../../../local/faults/seeded.ts";
 import { withChatSteps } from "./chat-steps.ts";
+import { withLifeSteps } from "./life-steps.ts";
 import type { RunOptions, Step, Workload } from "./steps.ts";
 
 /** @param run tells runs of one seed in one system apart: every run has users of its own */
@@ -27,7 +28,9 @@ export function workloadOf(seed: number, run: string, options: RunOptions, mayLo
     }),
   );
   const rates = { ...ratesOf(seed, mayLose), ...options.rates };
-  return withChatSteps(seed, run, { users, pairs, groups: [], devices, rates }, options.groups);
+  const plain = { users, pairs, groups: [], devices, rates };
+  const workload = withChatSteps(seed, run, plain, options.groups);
+  return workload === plain ? plain : withLifeSteps(seed, workload);
 }
 
 function stepOf(random: () => number, chats: number): Step {

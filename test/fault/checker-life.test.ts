@@ -1,0 +1,406 @@
+import { expect, test } from "vitest";
+import type { Case, Evidence } from "./harness/case.ts";
+import { checkHiding } from "./harness/check-hiding.ts";
+import { checkPresence } from "./harness/check-presence.ts";
+import { checkReceipts } from "./harness/check-receipts.ts";
+import { checkTimers } from "./harness/check-timers.ts";
+import { checkTyping } from "./harness/check-typing.ts";
+import type { StoredEntry } from "./harness/evidence.ts";
+import { heldTimes } from "./harness/held.ts";
+import {
+  type Fields,
+  History,
+  type HistoryEvent,
+  type SeenChange,
+  type SeenMessage,
+} from "./harness/history.ts";
+import { Sight, type WorldChat } from "./harness/sight.ts";
+import type { Violation } from "./harness/violation.ts";
+
+const chats: readonly WorldChat[] = [
+  { chatId: "c", type: "direct", users: ["alice", "bob"] },
+  { chatId: "g", type: "group", users: ["alice", "bob", "carol"] },
+];
+
+const hourMs = 3_600_000;
+const weekSec = 7 * 86_400;
+
+const message = (chatId: string, seq: number, userId: string): SeenMessage => ({
+  command: "newMessage",
+  chatId,
+  seq,
+  messageId: `m${seq}`,
+  clientMessageId: `id ${chatId} ${seq}`,
+  userId,
+  deviceId: "d0",
+  message: `text ${seq}`,
+  sentAt: seq * 1_500,
+});
+
+const change = (
+  chatId: string,
+  seq: number,
+  userId: string,
+  of: SeenChange["change"],
+  ...participants: readonly string[]
+): SeenChange => ({
+  command: "chatUpdate",
+  chatId,
+  seq,
+  change: of,
+  participants,
+  userId,
+  sentAt: seq * 1_500,
+});
+
+let requests = 0;
+
+/** A request and its SUCCESS, ten milliseconds later. */
+const request = (
+  device: string,
+  command: string,
+  fields: Fields,
+  at: number,
+  reply: Fields = {},
+  link = 1,
+): HistoryEvent[] => {
+  const base = { device, command, fields, requestId: `r${(requests += 1)}`, act: requests, link };
+  return [
+    { ...base, type: "asked", at },
+    { ...base, type: "answered", text: "", at: at + 10 },
+    { ...base, type: "done", reply, at: at + 10 },
+  ];
+};
+
+const pushed = (device: string, entry: SeenMessage | SeenChange, at: number): HistoryEvent => ({
+  type: "pushed",
+  device,
+  link: 1,
+  entry,
+  at,
+});
+
+const told = (device: string, frame: Fields, at: number, link = 1): HistoryEvent => ({
+  type: "told",
+  device,
+  link,
+  frame,
+  at,
+});
+
+const attempt = (device: string, chatId: string, at: number): HistoryEvent => ({
+  type: "attempt",
+  device,
+  chatId,
+  clientMessageId: `${at}`,
+  text: "t",
+  requestId: `a${at}`,
+  at,
+});
+
+function factsOf(events: readonly HistoryEvent[], evidence: Partial<Evidence> = {}): Case {
+  const history = new History();
+  for (const device of ["alice/d0", "bob/d0", "carol/d0"])
+    history.events.push({ type: "opened", device, link: 1, at: 0 });
+  history.events.push(...[...events].sort((a, b) => a.at - b.at));
+  return {
+    chats,
+    history,
+    logs: new Map(),
+    changes: { cursors: [], heads: [], rewritten: [] },
+    heads: new Map(),
+    devices: [],
+    users: [],
+    presence: [],
+    deadLetters: [],
+    runs: [],
+    leaks: [],
+    ...evidence,
+    sight: new Sight(history, chats),
+  };
+}
+
+const rules = (found: Iterable<Violation>): string[] => [...found].map(({ rule }) => rule);
+
+/** Alice makes the group with Bob and removes him at 5,000. */
+const group: readonly HistoryEvent[] = [
+  pushed("bob/d0", change("g", 1, "alice", { type: "created", name: "family" }, "alice", "bob"), 10),
+  ...request(
+    "alice/d0",
+    "modifyChatParticipants",
+    { chatId: "g", userId: "bob", operation: "REMOVE" },
+    5_000,
+    {
+      chatId: "g",
+      seq: 2,
+    },
+  ),
+  pushed("bob/d0", change("g", 2, "alice", { type: "removed" }, "bob"), 5_020),
+];
+
+const typing = (userId: string, chatId = "g", is = true): Fields => ({
+  command: "typing",
+  chatId,
+  userId,
+  typing: is,
+});
+const types = (device: string, at: number): HistoryEvent[] =>
+  request(device, "setTyping", { chatId: "g", typing: true }, at);
+
+test("[PRS4] the checker knows who may be told that somebody types", () => {
+  const found = (...events: readonly HistoryEvent[]) => rules(checkTyping(factsOf([...group, ...events])));
+  expect(found(...types("alice/d0", 1_000), told("bob/d0", typing("alice"), 1_100))).toEqual([]);
+  // Asked for while he was in it, and under way when he was removed.
+  expect(found(...types("alice/d0", 4_999), told("bob/d0", typing("alice"), 6_000))).toEqual([]);
+  expect(found(...types("alice/d0", 7_000), told("bob/d0", typing("alice"), 7_100))).toEqual(["PRS4"]);
+  expect(found(...types("alice/d0", 1_000), told("carol/d0", typing("alice"), 1_100))).toEqual(["PRS4"]);
+  expect(found(...types("alice/d0", 1_000), told("alice/d1", typing("alice"), 1_100))).toEqual(["PRS4"]);
+  expect(found(told("bob/d0", typing("alice"), 1_100))).toEqual(["PRS4"]);
+  expect(found(...types("alice/d0", 1_000), told("bob/d0", typing("alice", "g", false), 1_100))).toEqual([
+    "PRS4",
+  ]);
+});
+
+test("[PRS4] the checker finds typing that is told in a group of over 32", () => {
+  const many = Array.from({ length: 33 }, (_, at) => `u${at}`);
+  const made = pushed("u1/d0", change("g", 1, "u0", { type: "created", name: "all" }, ...many), 10);
+  const all = [made, ...types("u0/d0", 1_000), told("u1/d0", typing("u0"), 1_100)];
+  expect(rules(checkTyping(factsOf(all)))).toEqual(["PRS4"]);
+});
+
+const presence = (userId: string, online: boolean, lastSeen?: number): Fields => ({
+  command: "presence",
+  userId,
+  online,
+  ...(lastSeen !== undefined && { lastSeen }),
+});
+const watches = (device: string, at: number, ...shown: readonly Fields[]): HistoryEvent[] =>
+  request(device, "watchPresence", { userIds: shown.map(({ userId }) => userId) }, at, { presence: shown });
+
+test("[PRS1] the checker finds presence of whom nobody watches, or watches no more", () => {
+  const found = (...events: readonly HistoryEvent[]) => rules(checkPresence(factsOf(events)));
+  const watching = watches("alice/d0", 1_000, presence("bob", true));
+  expect(found(...watching, told("alice/d0", presence("bob", false), 2_000))).toEqual([]);
+  expect(found(...watching, told("alice/d0", presence("carol", false), 2_000))).toEqual(["PRS1"]);
+  expect(found(...watching, told("alice/d0", presence("bob", false), 2_000, 2))).toEqual(["PRS1"]);
+  const instead = watches("alice/d0", 1_500, presence("carol", true));
+  expect(found(...watching, ...instead, told("alice/d0", presence("bob", false), 2_000))).toEqual(["PRS1"]);
+});
+
+test("[PRS3] [BLK1] the checker finds a lastSeen that is hidden, and presence behind a block", () => {
+  const found = (...events: readonly HistoryEvent[]) => rules(checkPresence(factsOf(events)));
+  const hides = (device: string, lastSeen: string, at: number) =>
+    request(device, "setPrivacy", { lastSeen }, at);
+  const seesBob = (at: number) => watches("alice/d0", at, presence("bob", false, 5));
+  const seesCarol = (at: number) => watches("alice/d0", at, presence("carol", false, 5));
+  expect(found(...seesBob(1_000), ...hides("bob/d0", "nobody", 2_000))).toEqual([]);
+  expect(found(...hides("bob/d0", "nobody", 500), ...seesBob(1_000))).toEqual(["PRS3"]);
+  expect(found(...hides("alice/d0", "nobody", 500), ...seesBob(1_000))).toEqual(["PRS3"]);
+  // Bob is a contact of hers, Carol is none.
+  expect(found(...hides("bob/d0", "contacts", 500), ...seesBob(1_000))).toEqual([]);
+  expect(found(...hides("carol/d0", "contacts", 500), ...seesCarol(1_000))).toEqual(["PRS3"]);
+  const watching = watches("alice/d0", 100, presence("bob", true));
+  const gone = told("alice/d0", presence("bob", false, 5), 2_000);
+  expect(found(...watching, ...hides("bob/d0", "nobody", 500), gone)).toEqual(["PRS3"]);
+  const blocks = request("bob/d0", "blockUser", { userId: "alice" }, 500);
+  expect(found(...blocks, ...watches("alice/d0", 1_000, presence("bob", true)))).toEqual(["BLK1"]);
+  expect(found(...blocks, ...watches("alice/d0", 1_000, presence("bob", false)))).toEqual([]);
+});
+
+test("[PRS1] the checker finds a connection that was told last at rest what is not so", () => {
+  const found = (bob: boolean, ...events: readonly HistoryEvent[]) =>
+    rules(
+      checkPresence(
+        factsOf(events, { presence: [{ device: "alice/d0", link: 1, isOnline: new Map([["bob", bob]]) }] }),
+      ),
+    );
+  const watching = watches("alice/d0", 1_000, presence("bob", true));
+  const left = told("alice/d0", presence("bob", false), 2_000);
+  expect(found(true, ...watching)).toEqual([]);
+  expect(found(false, ...watching, left)).toEqual([]);
+  expect(found(false, ...watching)).toEqual(["PRS1"]);
+  expect(found(true, ...watching, left)).toEqual(["PRS1"]);
+});
+
+const receipt = (userId: string, deliveredSeq: number, readSeq: number | null): Fields => ({
+  command: "receipt",
+  chatId: "c",
+  userId,
+  deliveredSeq,
+  readSeq,
+  at: 1,
+});
+const acks = (device: string, seq: number, at: number): HistoryEvent => ({
+  type: "ackAsked",
+  device,
+  acks: [{ chatId: "c", seq }],
+  requestId: `ack ${at}`,
+  at,
+});
+
+/** Alice wrote; Bob acknowledged 2 and read 1. */
+const read: readonly HistoryEvent[] = [
+  attempt("alice/d0", "c", 100),
+  acks("bob/d0", 2, 200),
+  ...request("bob/d0", "markRead", { chatId: "c", seq: 1 }, 300, { chatId: "c", readSeq: 1 }),
+];
+
+test("[RCP1] [RCP2] the checker finds marks that nobody set, and receipts to one who wrote nothing", () => {
+  const found = (...events: readonly HistoryEvent[]) => rules(checkReceipts(factsOf([...read, ...events])));
+  expect(found(told("alice/d0", receipt("bob", 2, 1), 400))).toEqual([]);
+  expect(found(told("alice/d0", receipt("bob", 3, 1), 400))).toEqual(["RCP1"]);
+  expect(found(told("alice/d0", receipt("bob", 2, 2), 400))).toEqual(["RCP1"]);
+  expect(found(acks("alice/d0", 2, 210), told("bob/d0", receipt("alice", 2, 0), 400))).toEqual(["RCP2"]);
+});
+
+test("[RCP3] the checker finds a readSeq that one of the two hides, in a receipt, in getChat and in the list", () => {
+  const hides = request("bob/d0", "setPrivacy", { readReceipts: false }, 1_000);
+  const showsAgain = request("bob/d0", "setPrivacy", { readReceipts: true }, 2_000);
+  const found = (...events: readonly HistoryEvent[]) =>
+    rules(checkReceipts(factsOf([...read, ...hides, ...showsAgain, ...events])));
+  const inChat = (readSeq: number | null): Fields => ({
+    chat: { chatId: "c", participants: [{ userId: "bob", deliveredSeq: 2, readSeq }] },
+  });
+  const inList = (readSeq: number | null): Fields => ({
+    chats: [{ chatId: "c", otherUserId: "bob", receipt: { deliveredSeq: 2, readSeq } }],
+  });
+  for (const at of [500, 3_000]) expect(found(told("alice/d0", receipt("bob", 2, 1), at))).toEqual([]);
+  expect(found(told("alice/d0", receipt("bob", 2, 1), 1_500))).toEqual(["RCP3"]);
+  expect(found(told("alice/d0", receipt("bob", 2, null), 1_500))).toEqual([]);
+  for (const [command, of] of [
+    ["getChat", inChat],
+    ["listChats", inList],
+  ] as const) {
+    expect(found(...request("alice/d0", command, {}, 1_500, of(1)))).toEqual(["RCP3"]);
+    expect(found(...request("alice/d0", command, {}, 1_500, of(null)))).toEqual([]);
+  }
+});
+
+test("[RCP1] the checker finds marks that at rest are not what devices acknowledged and read", () => {
+  const found = (deliveredSeq: number, readSeq: number | null, ...events: readonly HistoryEvent[]) => {
+    const chat = { chatId: "c", participants: [{ userId: "bob", deliveredSeq, readSeq }] };
+    const bob = {
+      name: "bob/d0",
+      userId: "bob",
+      chats: ["c"],
+      lastSync: [],
+      cursors: new Map(),
+      afterAll: [],
+      finalCursors: new Map([["c", 2]]),
+      openLinks: 1,
+    };
+    const users = [{ userId: "alice", chatId: "c", at: 5_000, details: { chat } }];
+    return rules(checkReceipts(factsOf([...read, ...events], { users, devices: [bob] })));
+  };
+  expect(found(2, 1)).toEqual([]);
+  expect(found(1, 1)).toEqual(["RCP1"]);
+  expect(found(2, 0)).toEqual(["RCP1"]);
+  const hides = request("alice/d0", "setPrivacy", { readReceipts: false }, 1_000);
+  expect(found(2, null, ...hides)).toEqual([]);
+  expect(found(2, 1, ...hides)).toEqual(["RCP1"]);
+});
+
+test("[EDT1] the checker finds what one has deleted for itself, shown again to any of its devices", () => {
+  const hides = request("bob/d0", "deleteMessage", { chatId: "c", seq: 1, for: "me" }, 1_000, {
+    chatId: "p_bob",
+    seq: 1,
+  });
+  const found = (...events: readonly HistoryEvent[]) => rules(checkHiding(factsOf([...hides, ...events])));
+  const shown = { entries: [message("c", 1, "alice")], complete: true };
+  const history = (device: string, at: number) => request(device, "getHistory", { chatId: "c" }, at, shown);
+  const list = (lastMessage: Fields, chatId = "c") =>
+    request("bob/d1", "listChats", {}, 2_000, { chats: [{ chatId, lastMessage }] });
+  const synced = (device: string): HistoryEvent[] => [
+    { type: "syncAsked", device, link: 1, sync: 1, at: 2_000 },
+    { type: "syncPage", device, sync: 1, events: shown.entries, complete: true, asOf: 0, at: 2_010 },
+  ];
+  expect(found(...history("bob/d1", 500), ...history("alice/d0", 2_000), ...synced("alice/d0"))).toEqual([]);
+  expect(found(...history("bob/d1", 2_000))).toEqual(["EDT1"]);
+  expect(found(...synced("bob/d1"))).toEqual(["EDT1"]);
+  expect(found(...list({ seq: 1 }))).toEqual(["EDT1"]);
+  expect(found(...list({ seq: 7 }, "p_bob"))).toEqual(["EDT1"]);
+});
+
+test("[EDT1] one's own deletion is an entry of one's own log alone, and asked for all devices of the user", () => {
+  const hidden = (chatId: string) =>
+    change(chatId, 1, "bob", { type: "messageHidden", chatId: "c", target: 1 });
+  const own: WorldChat = { chatId: "p_bob", type: "personal", users: ["bob"] };
+  const sightOf = (entry: SeenChange, world: readonly WorldChat[]) => {
+    const { history } = factsOf([pushed("bob/d0", entry, 1_000)]);
+    return new Sight(history, world);
+  };
+  const sight = sightOf(hidden("p_bob"), [...chats, own]);
+  expect(sight.replayed("p_bob").violations).toEqual([]);
+  expect(sight.wanted("bob/d0", "p_bob")).toEqual([1]);
+  expect(sight.may("alice", { chatId: "p_bob", seq: 1 })).toBe(false);
+  const made = pushed("bob/d0", change("g", 2, "bob", { type: "created", name: "x" }, "bob"), 900);
+  const { history } = factsOf([made, pushed("bob/d0", { ...hidden("g"), seq: 3 }, 1_000)]);
+  history.events.push(pushed("bob/d0", change("g", 1, "bob", { type: "created", name: "x" }, "bob"), 800));
+  expect(rules(new Sight(history, chats).replayed("g").violations)).toContain("EDT1");
+});
+
+test("[EDT6] the checker finds an entry that is kept longer or shorter than the timer before it says", () => {
+  const log = [
+    message("c", 1, "alice"),
+    change("c", 2, "bob", { type: "timerSet", disappearAfterMs: hourMs }),
+    message("c", 3, "alice"),
+    change("c", 4, "bob", { type: "reacted", target: 3, emoji: "👍" }, "alice"),
+    change("c", 5, "bob", { type: "reacted", target: 1, emoji: "👍" }, "alice"),
+    change("c", 6, "bob", { type: "timerSet", disappearAfterMs: null }),
+    message("c", 7, "alice"),
+  ];
+  // Sent at 4,500.
+  const endSec = 5 + hourMs / 1000 + weekSec;
+  const found = (
+    ends: Readonly<Record<number, number | undefined>>,
+    disappearAfterMs: number | null = null,
+  ) => {
+    const stored = log.map(({ seq, userId, sentAt, command }): StoredEntry => {
+      const expiresAt = ends[seq];
+      const base = {
+        chatId: "c",
+        seq,
+        userId,
+        sentAt,
+        deviceId: "d0",
+        ...(expiresAt !== undefined && { expiresAt }),
+      };
+      return command === "chatUpdate"
+        ? { ...base, kind: "change" }
+        : { ...base, kind: "message", messageId: "", clientMessageId: "", text: "" };
+    });
+    const shown = log.map((entry) => pushed("bob/d0", entry, entry.seq));
+    const users = [{ userId: "bob", chatId: "c", details: { chat: { disappearAfterMs } } }];
+    return rules(checkTimers(factsOf(shown, { logs: new Map([["c", stored]]), users })));
+  };
+  const good = { 3: endSec, 4: endSec };
+  expect(found(good)).toEqual([]);
+  expect(found({ ...good, 3: endSec + 1 })).toEqual(["EDT6", "EDT6"]);
+  expect(found({ ...good, 1: endSec })).toContain("EDT6");
+  expect(found({ 3: endSec })).toEqual(["EDT6"]);
+  expect(found({ ...good, 7: endSec })).toEqual(["EDT6"]);
+  expect(found(good, hourMs)).toEqual(["EDT6"]);
+});
+
+test("what a user sets is certain between an answer and the next asking, and where nothing unanswered may undo it", () => {
+  const set = (type: "asked" | "done", requestId: string, value: boolean, at: number) => ({
+    type,
+    requestId,
+    value,
+    at,
+  });
+  const inf = Number.POSITIVE_INFINITY;
+  expect(heldTimes([set("asked", "a", true, 10), set("done", "a", true, 20)], false)).toEqual([
+    { value: false, after: -inf, before: 10 },
+    { value: true, after: 20, before: inf },
+  ]);
+  // The first attempt to hide was never answered: it may take effect after what undid it.
+  const unanswered = [
+    set("asked", "a", true, 10),
+    set("asked", "b", true, 15),
+    set("done", "b", true, 20),
+    set("asked", "c", false, 30),
+    set("done", "c", false, 40),
+  ];
+  expect(heldTimes(unanswered, false).at(-1)).toEqual({ value: false, after: 30_010, before: inf });
+});
