@@ -62,6 +62,9 @@ const first = <T>(values: readonly T[]): T => {
   return value;
 };
 
+/** Events of what began then: one a second that has passed since, however slow the machine, and two cut in at its ends. */
+const atMostSince = (begun: number): number => Math.ceil((Date.now() - begun) / 1_000) + 2;
+
 test("[RCP1] [RCP2] delivered at the ack of the first device, and not again at the second's; all of the sender's devices hear it", async () => {
   const { alice, bob, chatId } = await pair();
   const laptop = await connect(alice.userId, { deviceId: "laptop" });
@@ -94,7 +97,7 @@ test("[RCP1] [RCP2] delivered at the ack of the first device, and not again at t
   expect(await memberOf(bob, chatId, bob.userId)).toMatchObject({ deliveredSeq: 2, readSeq: 0 });
 });
 
-test("[RCP1] [RCP2] who reads has it: delivered and read come as one, and the reader's other device hears at once", async () => {
+test("[RCP1] [RCP2] who reads has it, acknowledged or not, and the reader's other device hears at once", async () => {
   const { alice, bob, chatId } = await pair();
   const tablet = await connect(bob.userId, { deviceId: "tablet" });
   await alice.send(chatId, "one");
@@ -110,11 +113,16 @@ test("[RCP1] [RCP2] who reads has it: delivered and read come as one, and the re
   await alice.send(chatId, "three");
   await bob.ask("markRead", { chatId, seq: 3 });
   await untilHeard(alice, chatId, bob.userId, { deliveredSeq: 3, readSeq: 3 });
-  expect(marks(heard(alice, chatId))).toEqual([
+  const told = marks(heard(alice, chatId));
+  expect(told.slice(-2)).toEqual([
     { userId: bob.userId, deliveredSeq: 2, readSeq: 2 },
     { userId: bob.userId, deliveredSeq: 3, readSeq: 3 },
   ]);
-  expect(first(heard(alice, chatId))).not.toHaveProperty("unread");
+  // Ack and read come as one, but where the machine took more than a second between the two.
+  expect(told.slice(0, -2)).toEqual(
+    told.length > 2 ? [{ userId: bob.userId, deliveredSeq: 2, readSeq: 0 }] : [],
+  );
+  for (const receipt of heard(alice, chatId)) expect(receipt).not.toHaveProperty("unread");
   expect(heard(bob, chatId)).toEqual([]);
   expect(await memberOf(alice, chatId, bob.userId)).toMatchObject({ deliveredSeq: 3, readSeq: 3 });
   await expect
@@ -169,11 +177,11 @@ test("[RCP2] fifty acks in a burst are few events", async () => {
   const { alice, bob, chatId } = await pair();
   for (let at = 0; at < 50; at += 1) await alice.send(chatId, `message ${at}`);
   await bob.waitForSeqs(chatId, [50]);
+  const begun = Date.now();
   for (let seq = 1; seq <= 50; seq += 1)
     bob.sendRaw(JSON.stringify({ command: "ack", acks: [{ chatId, seq }] }));
   await untilHeard(alice, chatId, bob.userId, { deliveredSeq: 50 });
-  // As many as seconds passed, and a little for one that a batch was cut in.
-  expect(heard(alice, chatId).length).toBeLessThanOrEqual(5);
+  expect(heard(alice, chatId).length).toBeLessThanOrEqual(atMostSince(begun));
 });
 
 test("[RCP2] in a group each sender hears of its own messages alone, by one receipt a member", async () => {
@@ -213,11 +221,12 @@ test("[RCP2] a group of 40 that acknowledges at once: its receipts come together
   );
   const { seq } = await alice.send(chatId, "to all");
   await Promise.all(others.map(async (other) => await other.waitForSeqs(chatId, [seq])));
+  const begun = Date.now();
   await Promise.all(others.map(async (other) => await other.ack(chatId, seq)));
   for (const { userId } of others) await untilHeard(alice, chatId, userId, { deliveredSeq: seq });
   const frames = alice.frames.filter(({ command }) => command === "receipts" || command === "receipt");
   expect(new Set(frames.map(({ command }) => command))).toEqual(new Set(["receipts"]));
-  expect(frames.length).toBeLessThanOrEqual(8);
+  expect(frames.length).toBeLessThanOrEqual(atMostSince(begun));
   expect(heard(alice, chatId)).toHaveLength(39);
   for (const other of others) expect(heard(other, chatId)).toEqual([]);
 });
