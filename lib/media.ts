@@ -41,6 +41,8 @@ export class Media extends Construct {
   readonly attachments: ChatTable;
   /** Messages that carry files, or have ceased to. */
   readonly jobs: JobQueue;
+  /** [MED5] Verdicts of the scanner; undefined where nothing is scanned. */
+  readonly verdicts: JobQueue | undefined;
 
   constructor(scope: Construct, id: string, props: MediaProps) {
     super(scope, id);
@@ -68,12 +70,14 @@ export class Media extends Construct {
     this.jobs = new JobQueue(this, "Jobs", {
       jobTimeout: timeout,
       alarmDescription:
-        "Attachments of new or deleted messages that could not be followed up. Those of new messages are deleted a day after their upload unless the jobs are sent again.",
+        stage.scanAttachments === true
+          ? `${notFollowedUp} Or nobody has scanned them within an hour.`
+          : notFollowedUp,
       alarmTopic,
     });
     this.#commands(props);
     this.#settle(props, timeout);
-    if (stage.scanAttachments === true) this.#follow(props, timeout);
+    this.verdicts = stage.scanAttachments === true ? this.#follow(props, timeout) : undefined;
   }
 
   /** Lets a function see what a message is to carry. */
@@ -134,7 +138,7 @@ export class Media extends Construct {
   }
 
   /** Verdicts of the scanner, which come as tags. */
-  #follow({ stage, api, clients, alarmTopic }: MediaProps, timeout: Duration): void {
+  #follow({ stage, api, clients, alarmTopic }: MediaProps, timeout: Duration): JobQueue {
     const verdicts = new JobQueue(this, "Verdicts", {
       jobTimeout: timeout,
       alarmDescription:
@@ -183,6 +187,7 @@ export class Media extends Construct {
     api.grantConnections(follow, "POST");
     verdicts.workedOnBy(follow, { maxConcurrency: 20 });
     alarmOnErrors(follow, "Invocations for verdicts failed; SQS repeats their jobs.", alarmTopic);
+    return verdicts;
   }
 
   #grantObjects(grantee: IGrantable, ...actions: readonly string[]): void {
@@ -202,6 +207,9 @@ export class Media extends Construct {
     }).assertSuccess();
   }
 }
+
+const notFollowedUp =
+  "Attachments of new or deleted messages that could not be followed up. Those of new messages are deleted a day after their upload unless the jobs are sent again.";
 
 const scanning = ({ scanAttachments = false }: StageConfig): string => (scanAttachments ? "1" : "0");
 

@@ -90,6 +90,11 @@ export class TidingsStack extends Stack {
       media.jobs.deadLetters.queueUrl,
       "Attachments that were not followed up",
     );
+    if (media.verdicts) {
+      const { queue, deadLetters } = media.verdicts;
+      this.#output("ScanVerdictsQueueUrl", queue.queueUrl, "Verdicts on attachments to be followed");
+      this.#output("ScanVerdictsDeadLetterQueueUrl", deadLetters.queueUrl, "Verdicts not followed");
+    }
     this.#output("DeliveryQueueUrl", delivery.jobs.queue.queueUrl, "Pushes to be made");
     this.#output("DeliveryDeadLetterQueueUrl", delivery.jobs.deadLetters.queueUrl, "Pushes that failed");
     this.#output("FanOutFailureQueueUrl", delivery.fanOutFailures.queueUrl, "Stream records that failed");

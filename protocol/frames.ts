@@ -106,11 +106,13 @@ export interface ChatUpdateFrame {
   readonly sentAt: number;
 }
 
-/** [MED5] Ephemeral, to the user's own devices: an attachment that it uploaded was found infected. */
+/** [MED5] Ephemeral, to the user's own devices: an attachment that it uploaded is not given to anybody. */
 export interface AttachmentRejectedFrame {
   readonly command: "attachmentRejected";
   readonly chatId: string;
   readonly attachmentId: string;
+  /** `notScanned`: the scanner could not look at it, which may yet change. */
+  readonly reason: "harmful" | "unscannable" | "notScanned";
 }
 
 /** [MED3] Where a file can be downloaded. */

@@ -11,9 +11,8 @@ import { encoded, sha256 } from "./s3-signature.ts";
 /** What an object is marked with until a message carries it; a lifecycle rule deletes what is marked so after a day. */
 export const unsentTag = { name: "unsent", value: "true" } as const;
 
-/** The tag in which GuardDuty Malware Protection for S3 writes its verdict, and the one with which a file may be had. */
+/** The tag in which GuardDuty Malware Protection for S3 writes its verdict. */
 export const verdictTag = "GuardDutyMalwareScanStatus";
-export const cleanVerdict = "NO_THREATS_FOUND";
 
 /** A file, or a part of one, as it is going to be uploaded. */
 export interface Piece {

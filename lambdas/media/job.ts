@@ -10,6 +10,8 @@ export const attachmentJob = z.object({
   attachmentIds: z.array(z.string()).check(z.minLength(1)),
   /** True where it carries them no more. */
   gone: z.boolean(),
+  /** [MED5] How often this job has waited for its one file to be scanned. */
+  waits: z.optional(z.int()),
 });
 
 export type AttachmentJob = z.infer<typeof attachmentJob>;

@@ -29,7 +29,7 @@ import {
   sha256,
   upload,
 } from "../e2e/media-support.ts";
-import { newUser } from "../e2e/client.ts";
+import { type Client, connect, newUser } from "../e2e/client.ts";
 import { until } from "../support/eventually.ts";
 import { withoutAction } from "../support/platform.ts";
 import { startTidings, type Tidings } from "../support/tidings.ts";
@@ -64,12 +64,13 @@ function operatorOf({ platform }: Tidings) {
       const { TagSet = [] } = await s3.send(new GetObjectTaggingCommand(object(attachmentId)));
       return Object.fromEntries(TagSet.map(({ Key, Value }) => [Key, Value]));
     },
-    /** What GuardDuty does when it has scanned an object: its tag beside the others. */
+    /** What GuardDuty does when it has scanned an object, also for the second time: its tag beside the others. */
     scan: async (attachmentId: string, verdict: string) => {
       const { TagSet = [] } = await s3.send(new GetObjectTaggingCommand(object(attachmentId)));
       const scanned = { Key: "GuardDutyMalwareScanStatus", Value: verdict };
+      const others = TagSet.filter(({ Key }) => Key !== scanned.Key);
       await s3.send(
-        new PutObjectTaggingCommand({ ...object(attachmentId), Tagging: { TagSet: [...TagSet, scanned] } }),
+        new PutObjectTaggingCommand({ ...object(attachmentId), Tagging: { TagSet: [...others, scanned] } }),
       );
     },
     uploads: async () => (await s3.send(new ListMultipartUploadsCommand({ Bucket }))).Uploads?.length ?? 0,
@@ -135,15 +136,26 @@ test("[MED4] [EDT6] a disappearing message takes its file with it", async () => 
   expect(await operator.isThere(stays.attachmentId)).toBe(true);
 });
 
-test("[MED5] where attachments are scanned, one is had when it is found clean, and never when it is not", async () => {
-  const assemblyDir = await synthesize({
+/** Connects when the platform's clock has moved on: the issuer's goes with it, the functions' does not. */
+async function comeBack({ platform }: Tidings, userId: string): Promise<Client> {
+  const token = await platform.issuer.token({ userId, notBefore: Math.floor(Date.now() / 1000) });
+  return await connect(userId, { token, url: `${platform.webSocketUrl}?deviceId=phone` });
+}
+
+let scanningAssembly: Promise<string> | undefined;
+
+/** The template of a stage that scans attachments. */
+const scanning = async (): Promise<string> =>
+  await (scanningAssembly ??= synthesize({
     projectDir: fileURLToPath(new URL("../..", import.meta.url)),
     context: { scanAttachments: "true" },
     outDir: join(folder, "scanning"),
     signal: new AbortController().signal,
-  });
+  }));
+
+test("[MED5] where attachments are scanned, one is had when it is found clean, and never when it is not", async () => {
   const clock = clockOf();
-  await using tidings = await startTidings({ assemblyDir, clock: clock.now });
+  await using tidings = await startTidings({ assemblyDir: await scanning(), clock: clock.now });
   const operator = operatorOf(tidings);
   const { alice, bob, chatId } = await tidings.pair();
   const laptop = await tidings.connect(alice.userId, "laptop");
@@ -164,7 +176,12 @@ test("[MED5] where attachments are scanned, one is had when it is found clean, a
   expect(sha256(bytes)).toBe(announced(clean.file).sha256);
 
   await operator.scan(bad.attachmentId, "THREATS_FOUND");
-  const told = { command: "attachmentRejected", chatId, attachmentId: bad.attachmentId };
+  const told = {
+    command: "attachmentRejected",
+    chatId,
+    attachmentId: bad.attachmentId,
+    reason: "harmful",
+  };
   for (const device of [alice, laptop]) {
     expect(await device.waitFor(({ command }) => command === "attachmentRejected")).toEqual(told);
   }
@@ -180,6 +197,51 @@ test("[MED5] where attachments are scanned, one is had when it is found clean, a
   expect(await operator.isThere(clean.attachmentId)).toBe(true);
   expect(await operator.isThere(early)).toBe(true);
   expect(await operator.isThere(bad.attachmentId)).toBe(false);
+  const later = await comeBack(tidings, bob.userId);
+  expect(await refusal(later, "getAttachmentUrl", infected)).toMatchObject({ code: "not_found" });
+});
+
+test("[MED5] what the scanner could not look at is held and may be scanned again; what it cannot scan is refused; what is gone is not linked", async () => {
+  const clock = clockOf();
+  await using tidings = await startTidings({ assemblyDir: await scanning(), clock: clock.now });
+  const operator = operatorOf(tidings);
+  const { alice, bob, chatId } = await tidings.pair();
+  const answer = async (attachmentId: string, reader = bob) => {
+    const { error } = await reader.request("getAttachmentUrl", { chatId, attachmentId });
+    return error && [error.code, error.retryAfterMs];
+  };
+  const verdicts = [
+    ["FAILED", "notScanned", ["unavailable", 60_000]],
+    ["ACCESS_DENIED", "notScanned", ["unavailable", 60_000]],
+    ["UNSUPPORTED", "unscannable", ["forbidden", undefined]],
+    ["SOMETHING_NEW", "unscannable", ["forbidden", undefined]],
+  ] as const;
+  const sent: string[] = [];
+  for (const [verdict, reason, expected] of verdicts) {
+    const { attachmentId } = await sendImage(alice, chatId);
+    await operator.scan(attachmentId, verdict);
+    const told = { command: "attachmentRejected", chatId, attachmentId, reason };
+    expect(
+      await alice.waitFor(
+        (frame) => frame["attachmentId"] === attachmentId && frame.command === told.command,
+      ),
+    ).toEqual(told);
+    expect(await answer(attachmentId)).toEqual(expected);
+    sent.push(attachmentId);
+  }
+  const { attachmentId: silent } = await sendImage(alice, chatId);
+  expect(await answer(silent)).toEqual(["unavailable", 2_000]);
+  const [failed = "", denied = ""] = sent;
+  await operator.scan(failed, "NO_THREATS_FOUND");
+  expect(await answer(failed)).toBeUndefined();
+  const clean = { GuardDutyMalwareScanStatus: "NO_THREATS_FOUND" };
+  await expect.poll(async () => await operator.tags(failed), { timeout: 15_000 }).toEqual(clean);
+
+  clock.move(2 * dayMs);
+  tidings.platform.objects.sweep();
+  const later = await comeBack(tidings, bob.userId);
+  expect(await answer(failed, later)).toBeUndefined();
+  for (const gone of [denied, silent]) expect(await answer(gone, later)).toEqual(["not_found", undefined]);
 });
 
 /** A system, and how often its bucket was asked what lies there. */

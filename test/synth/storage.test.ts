@@ -223,6 +223,15 @@ test("[MED4] attachments go to a cheaper class where a stage says after how many
   });
 });
 
+test("[MED5] [DLV6] where attachments are scanned, a redrive finds the dead letters of verdicts too", () => {
+  const template = synthesize({ ...stageConfig("prod"), scanAttachments: true });
+  const told = Object.entries(template.Outputs).map(([id, { Value }]) => [id, readable(Value)]);
+  expect(Object.fromEntries(told)).toMatchObject({
+    ScanVerdictsQueueUrl: "${MediaVerdictsQueue}",
+    ScanVerdictsDeadLetterQueueUrl: "${MediaVerdictsDeadLetters}",
+  });
+});
+
 test("[MED5] where attachments are scanned, a queue is told of their tags, and no other may send to it", () => {
   const template = synthesize({ ...stageConfig("prod"), scanAttachments: true });
   expect(mediaIn(template)?.["NotificationConfiguration"]).toEqual({

@@ -90,7 +90,7 @@ class World {
           return kinds.length > 0 ? "holds" : "nothing";
         }),
       removeUpload: async () => await step(() => void (this.hasUpload = false)),
-      keep: async () => await step(() => {}),
+      keep: async () => await step(() => true),
       removeFile: async () => await step(() => void (this.hasFile = false)),
       later: async (job) => await step(() => void this.later.push(job)),
       now: () => 0,
@@ -168,4 +168,32 @@ test("the jobs of a message that was stored and deleted leave nothing, in whatev
       },
     };
   });
+});
+
+test("[MED5] a file that nobody has scanned is looked at every quarter of an hour, and after an hour its job fails", async () => {
+  const world = new World();
+  let isScanned = false;
+  const deps: SettleDependencies = {
+    ...world.settling(async (action) => await Promise.resolve(action())),
+    keep: async () => await Promise.resolve(isScanned),
+  };
+  const two = { ...jobOf(first, 1, false), attachmentIds: [attachmentId, attachmentId] };
+  await settle(deps, two);
+  expect(world.later).toEqual([1, 2].map(() => ({ ...jobOf(first, 1, false), waits: 1 })));
+  let job = world.later.pop();
+  for (let waits = 2; waits <= 4; waits += 1) {
+    if (!job) throw new Error("not looked at again");
+    await settle(deps, job);
+    job = world.later.pop();
+    expect(job).toMatchObject({ waits });
+  }
+  if (!job) throw new Error("not looked at again");
+  await expect(settle(deps, job)).rejects.toThrow("not been scanned");
+  // Sent again by an operator who has mended the scanner, it ends; and so it does once nothing carries the file.
+  isScanned = true;
+  await settle(deps, job);
+  isScanned = false;
+  world.delete(1);
+  await settle(deps, job);
+  expect(world.hasFile).toBe(false);
 });
