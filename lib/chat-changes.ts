@@ -1,7 +1,7 @@
 import { Duration } from "aws-cdk-lib";
 import type { Construct } from "constructs";
 import { ChatFunction } from "./chat-function.ts";
-import { type ChatLog, retention } from "./chat-log.ts";
+import { type ChatLog, retention, sendRate } from "./chat-log.ts";
 import type { ChatTable } from "./chat-table.ts";
 import type { StageConfig } from "./config.ts";
 import { grantTable } from "./grants.ts";
@@ -31,6 +31,7 @@ export class ChatChanges extends ChatFunction {
         PARTICIPANTS_TABLE: chatLog.participants.tableName,
         CLIENTS_TABLE: clients.tableName,
         DIRECT_LANE_MEMBERS: String(stage.directLaneMembers),
+        ...sendRate(stage),
         ...retention(stage),
       },
     });
@@ -38,8 +39,8 @@ export class ChatChanges extends ChatFunction {
     grantTable(this, chatLog.messages, "BatchGetItem", "PutItem", "Query", "UpdateItem");
     grantTable(this, chatLog.chats, "GetItem", "PutItem", "UpdateItem");
     grantTable(this, chatLog.participants, "GetItem", "PutItem", "UpdateItem");
-    // Who has blocked whom.
-    grantTable(this, clients, "BatchGetItem", "ConditionCheckItem");
+    // Who has blocked whom; and the bucket of the user's rate.
+    grantTable(this, clients, "BatchGetItem", "ConditionCheckItem", "GetItem", "PutItem");
 
     for (const command of ["modifyChatParticipants", "updateChat", "deleteMessage", "editMessage", "react"])
       api.addCommand(command, this);

@@ -81,10 +81,15 @@ export class ChatLog extends Construct {
       handler: "create-chat",
       description: "Makes a chat, or finds the one that is there",
       timeout: Duration.seconds(15),
-      environment: { ...withMessages, CLIENTS_TABLE: clients.tableName, ...retention(stage) },
+      environment: {
+        ...withMessages,
+        CLIENTS_TABLE: clients.tableName,
+        ...sendRate(stage),
+        ...retention(stage),
+      },
     });
-    // A blocked user cannot add the one who blocks it.
-    grantTable(this.createChat, clients, "BatchGetItem", "ConditionCheckItem");
+    // A blocked user cannot add the one who blocks it; and the bucket of the user's rate.
+    grantTable(this.createChat, clients, "BatchGetItem", "ConditionCheckItem", "GetItem", "PutItem");
     grantTable(this.createChat, this.chats, "GetItem", "PutItem", "UpdateItem");
     grantTable(this.createChat, this.participants, "PutItem");
     // A group begins with an entry of its log.
@@ -103,6 +108,12 @@ export class ChatLog extends Construct {
     grantIndexQuery(this.readChats, this.participants, byParticipant);
   }
 }
+
+/** The variables that tell how fast a user may send and change: the same for every function that lets it. */
+export const sendRate = ({ sendBurst, sendsPerSec }: StageConfig) => ({
+  SEND_BURST: String(sendBurst),
+  SENDS_PER_SEC: String(sendsPerSec),
+});
 
 /** The variable that tells for how long messages are kept; absent where that is for ever. */
 export function retention(stage: StageConfig): { MESSAGE_RETENTION_DAYS?: string } {

@@ -58,7 +58,7 @@ export interface StageConfig {
    */
   readonly combineAfter: number;
 
-  /** Messages that a user may send at once, and a second after that: [SND6]. */
+  /** Messages and changes that a user may make at once, and a second after that: [SND6]. */
   readonly sendBurst: number;
   readonly sendsPerSec: number;
 

@@ -12,6 +12,7 @@ import type { Changed } from "../../protocol/frames.ts";
 import { slotKeptMs, type Tip, visibleUntil } from "../log/append.ts";
 import type { ChangeEntry, Entry } from "../log/entry.ts";
 import type { SharedStates } from "../log/shared-states.ts";
+import type { Admit } from "../log/user-rate.ts";
 import { refusal, type WriterDependencies } from "../log/writer.ts";
 import type { Effect } from "../stores/effects.ts";
 import type { DeviceKey } from "../stores/inbox.ts";
@@ -27,6 +28,8 @@ export interface ChangeDependencies extends WriterDependencies {
   readonly commit: (entries: readonly ChangeEntry[], effects: readonly Effect[]) => Promise<boolean>;
   /** The largest chat whose entries the safety net looks after: see `lane`. */
   readonly directLaneMembers: number;
+  /** [SND6] */
+  readonly admit: Admit;
   readonly now: () => number;
   /** Waits before another try. */
   readonly pause: (ms: number) => Promise<void>;
@@ -71,6 +74,8 @@ export async function changeChat(
     const state = await deps.states.at(chatId, tip.stateSeq);
     const refused = await refusal(deps, state, chatId, userId);
     if (refused || !state) return refused ?? failure("not_found", "chatId: no such chat");
+    const tooEarly = tries === 0 ? await deps.admit(userId) : undefined;
+    if (tooEarly) return tooEarly;
     if (state.stateSeq > (tip.stateSeq ?? state.stateSeq)) continue;
 
     const at = Math.max(deps.now(), tip.sentAt);

@@ -1,6 +1,7 @@
 /** [CHT1] THE direct chat of two users: its id follows from the two, so both sides find the same one. */
 import { failure, type Outcome, success } from "../../protocol/errors.ts";
 import type { ChatView, ReplyFields } from "../../protocol/frames.ts";
+import type { Admit } from "../log/user-rate.ts";
 import type { Chat, DirectChat } from "../stores/chat-items.ts";
 import { emptyHead } from "../stores/chat-items.ts";
 import type { Membership } from "../stores/membership-items.ts";
@@ -19,6 +20,8 @@ export interface CreateDirectDependencies {
     memberships: readonly Membership[],
     blockers: readonly string[],
   ) => Promise<boolean>;
+  /** [SND6] */
+  readonly admit: Admit;
   readonly now: () => number;
 }
 
@@ -41,6 +44,8 @@ export async function createDirectChat(
   for (let tries = 0; tries < maxTries; tries += 1) {
     const found = await deps.find(chatId);
     if (found) return success({ chatId, chat: view(found) });
+    const tooEarly = tries === 0 ? await deps.admit(creator) : undefined;
+    if (tooEarly) return tooEarly;
     const blockers = await deps.blockersAmong([creator, other]);
     const createdAt = deps.now();
     const chat: DirectChat = { chatId, type: "direct", participants: pair, createdAt, head: emptyHead };

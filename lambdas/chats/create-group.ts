@@ -18,6 +18,7 @@ import type { ReplyFields } from "../../protocol/frames.ts";
 import { limits } from "../../protocol/limits.ts";
 import { chunks } from "../chunks.ts";
 import type { ChangeEntry } from "../log/entry.ts";
+import type { Admit } from "../log/user-rate.ts";
 import { type Chat, emptyHead, type GroupChat, isMade } from "../stores/chat-items.ts";
 import type { DeviceKey } from "../stores/inbox.ts";
 import type { Membership } from "../stores/membership-items.ts";
@@ -36,6 +37,8 @@ export interface CreateGroupDependencies {
   readonly make: (first: ChangeEntry, state: SharedState) => Promise<"made" | "made before" | "busy">;
   /** Read strongly. */
   readonly state: (chatId: string) => Promise<SharedState | undefined>;
+  /** [SND6] */
+  readonly admit: Admit;
   readonly now: () => number;
   readonly pause: (ms: number) => Promise<void>;
   /** Milliseconds that an entry is kept; absent: forever. */
@@ -74,6 +77,8 @@ export async function createGroup(
   const known = await deps.find(chatId);
   // [BLK1] A group that is there stays, whoever has blocked its maker since.
   if (!known || !isMade(known)) {
+    const tooEarly = await deps.admit(creator.userId);
+    if (tooEarly) return tooEarly;
     const [blocker] = await deps.blockersOf(creator.userId, founders.slice(1));
     if (blocker !== undefined) {
       const path = `participants[${participants.indexOf(blocker)}]`;

@@ -39,6 +39,8 @@ export async function hideMessage(
       endOf(deps, own),
     ]);
     if (!mine) return failure("not_found", "chatId: no such chat");
+    const tooEarly = tries === 0 ? await deps.admit(userId) : undefined;
+    if (tooEarly) return tooEarly;
     if (!seesSeq(mine, target) || message?.kind !== "message" || !isVisible(message, deps.now()))
       return noSuchMessage;
     if (hidden.length > 0) return success({ chatId: own, seq: null });

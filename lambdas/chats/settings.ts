@@ -32,7 +32,9 @@ export async function updateChat(
       changes.push({ type: "timerSet", disappearAfterMs });
       now = disappearAfterMs === null ? rest : { ...rest, disappearAfterMs, expires: true };
       // Before the first message that will expire: who comes in from now on has the mark from the state.
-      if (now.expires) await deps.markExpiring(chatId, [...state.members.keys()]);
+      // A group that has had a timer before has marked them then; a direct chat that expires may be the stage's doing.
+      const isMarked = state.type === "group" && state.expires;
+      if (now.expires && !isMarked) await deps.markExpiring(chatId, [...state.members.keys()]);
     }
     if (changes.length === 0) return success("nothing to change");
     return success({

@@ -13,13 +13,17 @@ import {
 import { type SettingsDependencies, updateChat } from "../chats/settings.ts";
 import { commandHandler } from "../commands/command-handler.ts";
 import { readCount, readEnvironment, readOptionalCount } from "../environment.ts";
+import { SendRate } from "../log/send-rate.ts";
 import { SharedStates } from "../log/shared-states.ts";
+import { admitting } from "../log/user-rate.ts";
 import { BlocksStore } from "../stores/blocks.ts";
 import { ChangesStore } from "../stores/changes.ts";
 import { ChatsStore } from "../stores/chats.ts";
+import { ClientsStore } from "../stores/clients.ts";
 import { MessagesStore } from "../stores/messages.ts";
 import { ParticipantsStore } from "../stores/participants.ts";
 import { SharedStateStore } from "../stores/shared-state.ts";
+import { describe, log } from "../telemetry/log.ts";
 
 export const makeHandler = (
   deps: MembersDependencies & SettingsDependencies & MessageChangeDependencies & HideDependencies,
@@ -46,6 +50,7 @@ const chats = new ChatsStore(dynamo, env.CHATS_TABLE);
 const states = new SharedStateStore(dynamo, env.CHATS_TABLE);
 const participants = new ParticipantsStore(dynamo, env.PARTICIPANTS_TABLE);
 const blocks = new BlocksStore(dynamo, env.CLIENTS_TABLE);
+const clients = new ClientsStore(dynamo, env.CLIENTS_TABLE);
 const changes = new ChangesStore(dynamo, {
   messages: env.MESSAGES_TABLE,
   chats: env.CHATS_TABLE,
@@ -68,6 +73,13 @@ export const handler = middy(
     hiddenIn: async (chatId, userId, from, to) => await messages.hiddenIn(chatId, userId, from, to),
     entry: async (chatId, seq) => (await messages.getMany([{ chatId, seq }]))[0],
     directLaneMembers: readCount("DIRECT_LANE_MEMBERS"),
+    admit: admitting({
+      rate: new SendRate({ burst: readCount("SEND_BURST"), perSec: readCount("SENDS_PER_SEC") }),
+      bucketOf: async (userId) => await clients.bucketOf(userId),
+      changeBucket: async (userId, seen, change) => await clients.changeBucket(userId, seen, change),
+      onSideFailure: (what, error) => log.warn(what, describe(error)),
+      now: Date.now,
+    }),
     now: Date.now,
     pause: async (ms) => await pause(ms),
     random: Math.random,

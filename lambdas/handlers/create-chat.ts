@@ -4,11 +4,15 @@ import middy from "@middy/core";
 import { createDynamoClient } from "../aws/clients.ts";
 import { createChat, type CreateDependencies } from "../chats/create.ts";
 import { commandHandler } from "../commands/command-handler.ts";
-import { readEnvironment, readOptionalCount } from "../environment.ts";
+import { readCount, readEnvironment, readOptionalCount } from "../environment.ts";
+import { SendRate } from "../log/send-rate.ts";
+import { admitting } from "../log/user-rate.ts";
 import { BlocksStore } from "../stores/blocks.ts";
 import { ChatsStore } from "../stores/chats.ts";
+import { ClientsStore } from "../stores/clients.ts";
 import { ParticipantsStore } from "../stores/participants.ts";
 import { SharedStateStore } from "../stores/shared-state.ts";
+import { describe, log } from "../telemetry/log.ts";
 
 export const makeHandler = (deps: CreateDependencies) =>
   commandHandler(
@@ -25,6 +29,7 @@ const dynamo = createDynamoClient();
 const chats = new ChatsStore(dynamo, env.CHATS_TABLE);
 const states = new SharedStateStore(dynamo, env.CHATS_TABLE);
 const blocks = new BlocksStore(dynamo, env.CLIENTS_TABLE);
+const clients = new ClientsStore(dynamo, env.CLIENTS_TABLE);
 const participants = new ParticipantsStore(dynamo, env.PARTICIPANTS_TABLE);
 
 export const handler = middy(
@@ -52,6 +57,13 @@ export const handler = middy(
     addMember: async (membership) => await participants.add(membership),
     make: async (first, state) => await chats.make(first, state, env.MESSAGES_TABLE),
     state: async (chatId) => await states.get(chatId, "strong"),
+    admit: admitting({
+      rate: new SendRate({ burst: readCount("SEND_BURST"), perSec: readCount("SENDS_PER_SEC") }),
+      bucketOf: async (userId) => await clients.bucketOf(userId),
+      changeBucket: async (userId, seen, change) => await clients.changeBucket(userId, seen, change),
+      onSideFailure: (what, error) => log.warn(what, describe(error)),
+      now: Date.now,
+    }),
     now: Date.now,
     pause: async (ms) => await pause(ms),
     ...(retentionDays !== undefined && { retentionMs: retentionDays * 86_400_000 }),

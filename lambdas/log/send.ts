@@ -5,7 +5,6 @@
 import type { Attachment, SentAttachment } from "../../protocol/attachments.ts";
 import { failure, type Failure, type Outcome, success } from "../../protocol/errors.ts";
 import type { ReplyFields } from "../../protocol/frames.ts";
-import { limits } from "../../protocol/limits.ts";
 import type { RequestOf } from "../../protocol/requests.ts";
 import { answeredLater } from "../commands/command-handler.ts";
 import { isGroupId } from "../chats/chat-id.ts";
@@ -16,22 +15,17 @@ import { append, type AppendDependencies, type Placement, type Tip } from "./app
 import type { Entry, MessageEntry } from "./entry.ts";
 import { checkSize, checkText } from "./message-text.ts";
 import type { HotChats } from "./hot-chats.ts";
-import type { Bucket, SendRate } from "./send-rate.ts";
+import type { Bucket } from "./send-rate.ts";
+import { takeOne, tellBucket, type UserRateDependencies } from "./user-rate.ts";
 import type { WaitingDraft } from "./waiting-draft.ts";
 import { firstLook, refusal, standingOf, type WriterDependencies } from "./writer.ts";
 
-export interface SendDependencies extends AppendDependencies, WriterDependencies {
+export interface SendDependencies extends AppendDependencies, WriterDependencies, UserRateDependencies {
   /** The largest chat, in members, whose messages the sending function brings to the members itself. 0: none. */
   readonly directLaneMembers: number;
   readonly devicesOf: (userId: string) => Promise<Device[]>;
   /** The sender's devices and bucket. */
   readonly sendersOf: (userId: string) => Promise<{ devices: Device[]; bucket?: Bucket }>;
-  readonly rate: SendRate;
-  readonly changeBucket: (
-    userId: string,
-    seen: Bucket | undefined,
-    change: (bucket: Bucket | undefined) => Bucket,
-  ) => Promise<void>;
   /** Brings a stored entry to these devices; never rejects, and soon resolves. */
   readonly tellAll: (entry: Entry, devices: Promise<readonly Device[]>) => Promise<void>;
   /** [MED2] What the entry is to carry; a failure names the attachment that may not be sent. */
@@ -44,8 +38,6 @@ export interface SendDependencies extends AppendDependencies, WriterDependencies
   readonly combineAfter: number;
   /** Leaves a draft to the chat's combined append. */
   readonly leave: (draft: WaitingDraft) => Promise<void>;
-  /** What went wrong beside the sending, and did not fail it. */
-  readonly onSideFailure: (what: string, error: unknown) => void;
 }
 
 /** Slots lost to rivals before a send gives up with `unavailable`, where nothing combines; its client tries again. */
@@ -94,7 +86,11 @@ export async function sendMessage(
   };
   const slotsToLose = slotsFor(deps, chatId);
   const appended = await append(deps, draft, { admission, confirm, slotsToLose });
-  const told = tellBucket(deps, userId, origin);
+  const told = tellBucket(
+    deps,
+    userId,
+    origin.then(({ bucket }) => bucket),
+  );
   if (!appended.ok) {
     await told;
     return appended;
@@ -164,9 +160,7 @@ async function admit(
   const [state, { bucket }] = await Promise.all([atFirst, origin]);
   const refused = await refusal(deps, state, chatId, userId);
   if (refused) return refused;
-  const tooEarlyMs = deps.rate.take(userId, bucket, deps.now());
-  if (tooEarlyMs === undefined) return success(undefined);
-  return failure("rate_limited", "too many messages at once; send this one again later", tooEarlyMs);
+  return takeOne(deps, userId, bucket) ?? success(undefined);
 }
 
 /**
@@ -193,22 +187,6 @@ async function devicesOf(
   } catch (error) {
     deps.onSideFailure("devices not read", error);
     return [];
-  }
-}
-
-async function tellBucket(
-  deps: SendDependencies,
-  userId: string,
-  origin: Promise<{ bucket?: Bucket }>,
-): Promise<void> {
-  try {
-    const { bucket } = await origin;
-    const due = deps.rate.due(userId, bucket, deps.now());
-    if (due.length === 0) return;
-    const change = (seen: Bucket | undefined) => deps.rate.added(seen, due, deps.now());
-    await deps.changeBucket(userId, bucket, change);
-  } catch (error) {
-    deps.onSideFailure("bucket not changed", error);
   }
 }
 

@@ -72,6 +72,14 @@ export class ClientsStore {
     return { devices: knownDevices(items, this.#now()), ...(bucket && { bucket: toBucket(bucket) }) };
   }
 
+  /** A user's bucket, eventually consistent. */
+  async bucketOf(userId: string): Promise<Bucket | undefined> {
+    const { Item } = await this.#client.send(
+      new GetItemCommand({ TableName: this.#table, Key: bucketKey(userId) }),
+    );
+    return Item && toBucket(Item);
+  }
+
   async #itemsOf(userId: string, consistency: Consistency): Promise<Item[]> {
     const { Items = [] } = await this.#client.send(
       new QueryCommand({

@@ -198,6 +198,7 @@ function dependencies(client: DynamoDBClient): CreateGroupDependencies {
   const participants = new ParticipantsStore(client, "Participants");
   return {
     find: async (chatId) => await chats.get(chatId),
+    admit: async () => undefined,
     blockersOf: async () => [],
     keep: async (chat) => await chats.keep(chat),
     addMember: async (membership) => await participants.add(membership),

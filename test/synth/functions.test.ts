@@ -233,12 +233,19 @@ const functions: Readonly<Record<string, Expected>> = {
       CHATS_TABLE: "${ChatLogChats}",
       PARTICIPANTS_TABLE: "${ChatLogChatParticipants}",
       CLIENTS_TABLE: "${ConnectionsClients}",
+      SEND_BURST: "60",
+      SENDS_PER_SEC: "10",
     },
     grants: {
       "${ChatLogMessages.Arn}": ["dynamodb:PutItem"],
       "${ChatLogChats.Arn}": ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"],
       "${ChatLogChatParticipants.Arn}": ["dynamodb:PutItem"],
-      "${ConnectionsClients.Arn}": ["dynamodb:BatchGetItem", "dynamodb:ConditionCheckItem"],
+      "${ConnectionsClients.Arn}": [
+        "dynamodb:BatchGetItem",
+        "dynamodb:ConditionCheckItem",
+        "dynamodb:GetItem",
+        "dynamodb:PutItem",
+      ],
     },
   },
   ChatChanges: {
@@ -249,6 +256,8 @@ const functions: Readonly<Record<string, Expected>> = {
       PARTICIPANTS_TABLE: "${ChatLogChatParticipants}",
       CLIENTS_TABLE: "${ConnectionsClients}",
       DIRECT_LANE_MEMBERS: "16",
+      SEND_BURST: "60",
+      SENDS_PER_SEC: "10",
     },
     grants: {
       "${ChatLogMessages.Arn}": [
@@ -259,7 +268,12 @@ const functions: Readonly<Record<string, Expected>> = {
       ],
       "${ChatLogChats.Arn}": ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"],
       "${ChatLogChatParticipants.Arn}": ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"],
-      "${ConnectionsClients.Arn}": ["dynamodb:BatchGetItem", "dynamodb:ConditionCheckItem"],
+      "${ConnectionsClients.Arn}": [
+        "dynamodb:BatchGetItem",
+        "dynamodb:ConditionCheckItem",
+        "dynamodb:GetItem",
+        "dynamodb:PutItem",
+      ],
     },
   },
   Blocking: {

@@ -58,6 +58,7 @@ function world(entry: MessageEntry, now: number, also = bob): MessageChangeDepen
     membership: async (_, userId) => ({ ...mine, ...flags, participantId: userId }),
     entry: async () => entry,
     hiddenIn: async () => [],
+    admit: async () => undefined,
     directLaneMembers: 16,
     now: () => now,
     pause: async () => {},
