@@ -2,7 +2,7 @@
  * `npm run fault -- --seeds N --minutes M`: many clients, every fault, and a checker at the end of each seed. Ends
  * with 1 when a seed failed, or when a planted bug was not found. Other options:
  * `--seed S` begins there instead of at 1; `--users N` and `--steps N` make a seed larger or smaller;
- * `--races N` runs each race of harness/races.ts in so many rounds, and no seeds;
+ * `--races N` runs each race of harness/races.ts in so many rounds, and no seeds; `--race NAME` only that one;
  * `--large N` plays the large group of harness/large-group.ts with N members and 200 messages, and no seeds;
  * `--groups N`, 0 to 3, gives each seed so many groups instead of none or one, and with 0 no blocking and edits;
  * `--rate KIND=SHARE` (repeatable) overrides a rate of local/faults/seeded-plan.ts;
@@ -40,6 +40,7 @@ const { values } = parseArgs({
     steps: { type: "string" },
     groups: { type: "string" },
     races: { type: "string" },
+    race: { type: "string" },
     large: { type: "string" },
     rate: { type: "string", multiple: true, default: [] },
     plant: { type: "string" },
@@ -114,7 +115,10 @@ const laneFor = (seed: number): LaneName => {
 /** Each race in its rounds; answers whether all went well. */
 async function runRaces(): Promise<boolean> {
   const lost: string[] = [];
-  for (const race of races.filter(({ name }) => plant?.race === undefined || name === plant.race)) {
+  const wanted = plant?.race ?? values.race;
+  const played = races.filter(({ name }) => wanted === undefined || name === wanted);
+  if (played.length === 0) throw new Error(`--race: there are ${races.map(({ name }) => name).join(", ")}`);
+  for (const race of played) {
     // A system each: what a failed one left behind must not be taken for the next one's fault.
     await using racing = await start(laneFor(first));
     const rounds = wholeOf("races", values.races ?? "30");
@@ -188,7 +192,7 @@ async function runSeeds(): Promise<boolean> {
   return failed.length === 0;
 }
 
-const isRace = plant?.race !== undefined || values.races !== undefined;
+const isRace = [plant?.race, values.races, values.race].some((one) => one !== undefined);
 const wentWell = isRace
   ? await runRaces()
   : values.large === undefined

@@ -63,8 +63,10 @@ function* checkAtRest({ history, sight, users, devices }: Case, privacies: Priva
     for (const one of ((details?.["chat"] as Fields | undefined)?.["participants"] ?? []) as Fields[]) {
       const userId = String(one["userId"]);
       const other = userId === viewer ? undefined : userId;
-      const apart =
-        other !== undefined && (sight.everBlocked(viewer, other) || sight.everBlocked(other, viewer));
+      // In a direct chat what its own device acknowledges may be of what the block hides.
+      const apart = (chat?.type === "direct" ? chat.users : [viewer, userId]).some((one, _, all) =>
+        all.some((another) => sight.everBlocked(one, another)),
+      );
       const periods = sight.replayed(chatId).periods.get(userId) ?? [];
       // What stays shown across a block, and of a time before, is for the rules of blocking.
       if (chat === undefined || apart || periods.length !== 1 || at === undefined) continue;

@@ -95,6 +95,36 @@ export const plants: readonly Plant[] = [
     replace: [["periods: begun(mine, lastSeq + 1),", "periods: begun(mine, mine.leftSeq + 1),"]],
     race: "block against send",
   },
+  {
+    name: "hidden-still-shown",
+    bug: "the history shows what its reader has deleted for itself",
+    file: "lambdas/chats/history.ts",
+    replace: [["if (!member.hides || seen.length === 0) return seen;", "if (seen.length >= 0) return seen;"]],
+  },
+  {
+    name: "timer-forgotten",
+    bug: "a message is kept for ever, whatever the chat's timer says",
+    file: "lambdas/log/send.ts",
+    replace: [["{ keptMs: state.disappearAfterMs }", "{}"]],
+  },
+  {
+    name: "reads-told",
+    bug: "receipts tell what was read, whoever hides it",
+    file: "lambdas/receipts/tell-receipts.ts",
+    replace: [["(await deps.hidingReads([...members.keys()])).size > 0", "members.size < 0"]],
+  },
+  {
+    name: "typing-to-the-typist",
+    bug: "who types is told of it on its own devices",
+    file: "lambdas/typing/set-typing.ts",
+    replace: [[".filter((member) => member !== userId)", ""]],
+  },
+  {
+    name: "presence-as-recorded",
+    bug: "watchers are not told that somebody has gone",
+    file: "lambdas/presence/tell-watchers.ts",
+    replace: [["if (!isNews(candidates, devices)) return;", "if (!isOnline(devices)) return;"]],
+  },
 ];
 
 const root = fileURLToPath(new URL("../../..", import.meta.url));

@@ -82,7 +82,13 @@ export async function startWorld(
     mutateTemplate: (template) => {
       withChangeLogs(template);
       // Clients here send faster than people do.
-      setVariables(template, { SEND_BURST: "100000", SENDS_PER_SEC: "100000", ...lanes[lane] });
+      setVariables(template, {
+        SEND_BURST: "100000",
+        SENDS_PER_SEC: "100000",
+        CHANGE_BURST: "100000",
+        CHANGES_PER_SEC: "100000",
+        ...lanes[lane],
+      });
     },
     onUsage: (usage) => {
       if (usage.service !== "lambda") return;
