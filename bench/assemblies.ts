@@ -6,7 +6,12 @@ import { synthesize } from "../local/start/synthesize.ts";
 const projectDir = fileURLToPath(new URL("..", import.meta.url));
 
 /** SND6's limit stops what a person does not do and a bench does. */
-const unlimited = { sendBurst: "1000000", sendsPerSec: "1000000" };
+const unlimited = {
+  sendBurst: "1000000",
+  sendsPerSec: "1000000",
+  changeBurst: "1000000",
+  changesPerSec: "1000000",
+};
 
 export const variants = {
   /** Exactly as it is deployed. */

@@ -1,7 +1,7 @@
 import { Duration } from "aws-cdk-lib";
 import type { Construct } from "constructs";
 import { ChatFunction } from "./chat-function.ts";
-import { type ChatLog, retention, sendRate } from "./chat-log.ts";
+import { type ChatLog, changeRate, retention } from "./chat-log.ts";
 import type { ChatTable } from "./chat-table.ts";
 import type { StageConfig } from "./config.ts";
 import { grantTable } from "./grants.ts";
@@ -31,7 +31,7 @@ export class ChatChanges extends ChatFunction {
         PARTICIPANTS_TABLE: chatLog.participants.tableName,
         CLIENTS_TABLE: clients.tableName,
         DIRECT_LANE_MEMBERS: String(stage.directLaneMembers),
-        ...sendRate(stage),
+        ...changeRate(stage),
         ...retention(stage),
       },
     });

@@ -84,7 +84,7 @@ export class ChatLog extends Construct {
       environment: {
         ...withMessages,
         CLIENTS_TABLE: clients.tableName,
-        ...sendRate(stage),
+        ...changeRate(stage),
         ...retention(stage),
       },
     });
@@ -109,10 +109,10 @@ export class ChatLog extends Construct {
   }
 }
 
-/** The variables that tell how fast a user may send and change: the same for every function that lets it. */
-export const sendRate = ({ sendBurst, sendsPerSec }: StageConfig) => ({
-  SEND_BURST: String(sendBurst),
-  SENDS_PER_SEC: String(sendsPerSec),
+/** The variables that tell how fast a user may change and make chats: the same for every function that lets it. */
+export const changeRate = ({ changeBurst, changesPerSec }: StageConfig) => ({
+  CHANGE_BURST: String(changeBurst),
+  CHANGES_PER_SEC: String(changesPerSec),
 });
 
 /** The variable that tells for how long messages are kept; absent where that is for ever. */

@@ -58,9 +58,16 @@ export interface StageConfig {
    */
   readonly combineAfter: number;
 
-  /** Messages and changes that a user may make at once, and a second after that: [SND6]. */
+  /** Messages that a user may send at once, and a second after that: [SND6]. */
   readonly sendBurst: number;
   readonly sendsPerSec: number;
+
+  /**
+   * Changes of chats and messages, and new chats, that a user may make at once, and a second after that: [SND6]. At
+   * once so many that an admin may fill a group.
+   */
+  readonly changeBurst: number;
+  readonly changesPerSec: number;
 
   /**
    * Devices that a user may have at once: [CON6]. One that connects although there are as many is refused; lowering
@@ -116,7 +123,14 @@ export interface StageConfig {
   readonly tokenJwksUrl?: string;
 }
 
-const sending = { directLaneMembers: 16, combineAfter: 2, sendBurst: 60, sendsPerSec: 10 };
+const sending = {
+  directLaneMembers: 16,
+  combineAfter: 2,
+  sendBurst: 60,
+  sendsPerSec: 10,
+  changeBurst: 300,
+  changesPerSec: 10,
+};
 const devicesPerUser = 5;
 
 const stages: readonly StageConfig[] = [
@@ -149,6 +163,8 @@ const settable = [
   "combineAfter",
   "sendBurst",
   "sendsPerSec",
+  "changeBurst",
+  "changesPerSec",
   "devicesPerUser",
   "mediaColdAfterDays",
 ] as const;

@@ -3,7 +3,7 @@ import type { ITopic } from "aws-cdk-lib/aws-sns";
 import { Construct } from "constructs";
 import { alarmOnErrors } from "./alarms.ts";
 import { ChatFunction } from "./chat-function.ts";
-import { type ChatLog, retention, sendRate } from "./chat-log.ts";
+import { type ChatLog, retention } from "./chat-log.ts";
 import type { ChatTable } from "./chat-table.ts";
 import type { StageConfig } from "./config.ts";
 import { grantSend, grantTable } from "./grants.ts";
@@ -57,7 +57,8 @@ export class Sending extends Construct {
         CALLBACK_URL: api.callbackUrl,
         DIRECT_LANE_MEMBERS: String(stage.directLaneMembers),
         COMBINE_AFTER: String(stage.combineAfter),
-        ...sendRate(stage),
+        SEND_BURST: String(stage.sendBurst),
+        SENDS_PER_SEC: String(stage.sendsPerSec),
         ...retention(stage),
       },
     });

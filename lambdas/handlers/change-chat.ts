@@ -13,7 +13,7 @@ import {
 import { type SettingsDependencies, updateChat } from "../chats/settings.ts";
 import { commandHandler } from "../commands/command-handler.ts";
 import { readCount, readEnvironment, readOptionalCount } from "../environment.ts";
-import { SendRate } from "../log/send-rate.ts";
+import { LeakyBuckets } from "../log/leaky-buckets.ts";
 import { SharedStates } from "../log/shared-states.ts";
 import { admitting } from "../log/user-rate.ts";
 import { BlocksStore } from "../stores/blocks.ts";
@@ -74,9 +74,9 @@ export const handler = middy(
     entry: async (chatId, seq) => (await messages.getMany([{ chatId, seq }]))[0],
     directLaneMembers: readCount("DIRECT_LANE_MEMBERS"),
     admit: admitting({
-      rate: new SendRate({ burst: readCount("SEND_BURST"), perSec: readCount("SENDS_PER_SEC") }),
-      bucketOf: async (userId) => await clients.bucketOf(userId),
-      changeBucket: async (userId, seen, change) => await clients.changeBucket(userId, seen, change),
+      buckets: new LeakyBuckets({ burst: readCount("CHANGE_BURST"), perSec: readCount("CHANGES_PER_SEC") }),
+      bucketOf: async (userId) => await clients.bucketOf(userId, "changes"),
+      addToBucket: async (userId, seen, add) => await clients.addToBucket(userId, "changes", seen, add),
       onSideFailure: (what, error) => log.warn(what, describe(error)),
       now: Date.now,
     }),

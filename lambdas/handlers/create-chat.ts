@@ -5,7 +5,7 @@ import { createDynamoClient } from "../aws/clients.ts";
 import { createChat, type CreateDependencies } from "../chats/create.ts";
 import { commandHandler } from "../commands/command-handler.ts";
 import { readCount, readEnvironment, readOptionalCount } from "../environment.ts";
-import { SendRate } from "../log/send-rate.ts";
+import { LeakyBuckets } from "../log/leaky-buckets.ts";
 import { admitting } from "../log/user-rate.ts";
 import { BlocksStore } from "../stores/blocks.ts";
 import { ChatsStore } from "../stores/chats.ts";
@@ -58,9 +58,9 @@ export const handler = middy(
     make: async (first, state) => await chats.make(first, state, env.MESSAGES_TABLE),
     state: async (chatId) => await states.get(chatId, "strong"),
     admit: admitting({
-      rate: new SendRate({ burst: readCount("SEND_BURST"), perSec: readCount("SENDS_PER_SEC") }),
-      bucketOf: async (userId) => await clients.bucketOf(userId),
-      changeBucket: async (userId, seen, change) => await clients.changeBucket(userId, seen, change),
+      buckets: new LeakyBuckets({ burst: readCount("CHANGE_BURST"), perSec: readCount("CHANGES_PER_SEC") }),
+      bucketOf: async (userId) => await clients.bucketOf(userId, "changes"),
+      addToBucket: async (userId, seen, add) => await clients.addToBucket(userId, "changes", seen, add),
       onSideFailure: (what, error) => log.warn(what, describe(error)),
       now: Date.now,
     }),

@@ -11,7 +11,7 @@ import { tellAll } from "../delivery/direct-lane.ts";
 import { readCount, readEnvironment, readOptionalCount } from "../environment.ts";
 import { HotChats } from "../log/hot-chats.ts";
 import { type SendDependencies, sendMessage } from "../log/send.ts";
-import { SendRate } from "../log/send-rate.ts";
+import { LeakyBuckets } from "../log/leaky-buckets.ts";
 import { SharedStates } from "../log/shared-states.ts";
 import { verify, type VerifyDependencies } from "../media/verify.ts";
 import { AttachmentsStore } from "../stores/attachments.ts";
@@ -72,8 +72,8 @@ export const handler = middy(
     wasMember: async (chatId, userId) => (await participants.get(chatId, userId)) !== undefined,
     devicesOf: async (userId) => await clients.devicesOf(userId),
     sendersOf: async (userId) => await clients.sendersOf(userId),
-    rate: new SendRate({ burst: readCount("SEND_BURST"), perSec: readCount("SENDS_PER_SEC") }),
-    changeBucket: async (userId, seen, change) => await clients.changeBucket(userId, seen, change),
+    buckets: new LeakyBuckets({ burst: readCount("SEND_BURST"), perSec: readCount("SENDS_PER_SEC") }),
+    addToBucket: async (userId, seen, add) => await clients.addToBucket(userId, "sends", seen, add),
     tellAll: async (entry, devices) =>
       await tellAll(
         {

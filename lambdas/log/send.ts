@@ -15,7 +15,7 @@ import { append, type AppendDependencies, type Placement, type Tip } from "./app
 import type { Entry, MessageEntry } from "./entry.ts";
 import { checkSize, checkText } from "./message-text.ts";
 import type { HotChats } from "./hot-chats.ts";
-import type { Bucket } from "./send-rate.ts";
+import type { Bucket } from "./leaky-buckets.ts";
 import { takeOne, tellBucket, type UserRateDependencies } from "./user-rate.ts";
 import type { WaitingDraft } from "./waiting-draft.ts";
 import { firstLook, refusal, standingOf, type WriterDependencies } from "./writer.ts";

@@ -1,16 +1,20 @@
 /**
- * [SND6] The one bucket of a user: what it sends takes from it, what it changes, and the chats that it makes, so that
- * nobody floods a large group by the one where it may not by the other. What the bucket is, send-rate.ts tells.
+ * [SND6] The two rates of a user: of what it sends, and of what it changes and the chats that it makes. Changes have
+ * one of their own because people make them otherwise than messages: an admin adds a hundred members at once, and
+ * then none for weeks. What a bucket is, leaky-buckets.ts tells.
  */
 import { failure, type Failure } from "../../protocol/errors.ts";
-import type { Bucket, SendRate } from "./send-rate.ts";
+import type { Bucket, LeakyBuckets } from "./leaky-buckets.ts";
+
+/** What a bucket counts. */
+export type Rated = "sends" | "changes";
 
 export interface UserRateDependencies {
-  readonly rate: SendRate;
-  readonly changeBucket: (
+  readonly buckets: LeakyBuckets;
+  readonly addToBucket: (
     userId: string,
     seen: Bucket | undefined,
-    change: (bucket: Bucket | undefined) => Bucket,
+    add: (bucket: Bucket | undefined) => Bucket,
   ) => Promise<void>;
   /** What went wrong beside the request, and did not fail it. */
   readonly onSideFailure: (what: string, error: unknown) => void;
@@ -19,26 +23,26 @@ export interface UserRateDependencies {
 
 /** Counts one of the user's, or says why not yet. */
 export function takeOne(
-  { rate, now }: Pick<UserRateDependencies, "rate" | "now">,
+  { buckets, now }: Pick<UserRateDependencies, "buckets" | "now">,
   userId: string,
   bucket: Bucket | undefined,
 ): Failure | undefined {
-  const tooEarlyMs = rate.take(userId, bucket, now());
+  const tooEarlyMs = buckets.take(userId, bucket, now());
   if (tooEarlyMs === undefined) return undefined;
-  return failure("rate_limited", "too many messages and changes at once; send this again later", tooEarlyMs);
+  return failure("rate_limited", "too many at once; send this again later", tooEarlyMs);
 }
 
 /** Adds to the bucket what is due of the user's. Never rejects. */
 export async function tellBucket(
-  { rate, changeBucket, onSideFailure, now }: UserRateDependencies,
+  { buckets, addToBucket, onSideFailure, now }: UserRateDependencies,
   userId: string,
   read: Promise<Bucket | undefined>,
 ): Promise<void> {
   try {
     const bucket = await read;
-    const due = rate.due(userId, bucket, now());
+    const due = buckets.due(userId, bucket, now());
     if (due.length === 0) return;
-    await changeBucket(userId, bucket, (seen) => rate.added(seen, due, now()));
+    await addToBucket(userId, bucket, (seen) => buckets.added(seen, due, now()));
   } catch (error) {
     onSideFailure("bucket not changed", error);
   }

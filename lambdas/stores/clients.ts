@@ -1,6 +1,6 @@
 /**
  * Clients: the devices of each user, and the connection that each has now. Key userId, deviceId. Beside them lies
- * the user's bucket of [SND6], under a name that no device can have, so that one query reads both. A device whose
+ * the user's buckets of [SND6], under names that no device can have, so that one query reads both. A device whose
  * `expiresAt` has come is not there any more, whether DynamoDB has deleted its item or not ([CON6]).
  */
 import {
@@ -13,7 +13,8 @@ import {
 } from "@aws-sdk/client-dynamodb";
 import type { AttributeValue } from "@aws-sdk/client-dynamodb";
 import { enteringSec, forgottenAt } from "../connections/lifetimes.ts";
-import type { Bucket } from "../log/send-rate.ts";
+import type { Bucket } from "../log/leaky-buckets.ts";
+import type { Rated } from "../log/user-rate.ts";
 import { type Consistency, type Item, n, number, refusedByCondition, s } from "./attributes.ts";
 import {
   type Connection,
@@ -65,17 +66,17 @@ export class ClientsStore {
     return knownDevices(await this.#itemsOf(userId, consistency), this.#now());
   }
 
-  /** A user's devices and bucket, eventually consistent. */
+  /** A user's devices and bucket of sends, eventually consistent. */
   async sendersOf(userId: string): Promise<{ devices: SeenDevice[]; bucket?: Bucket }> {
     const items = await this.#itemsOf(userId, "eventual");
-    const bucket = items.find(isBucket);
+    const bucket = items.find((item) => item["deviceId"]?.S === bucketNames.sends);
     return { devices: knownDevices(items, this.#now()), ...(bucket && { bucket: toBucket(bucket) }) };
   }
 
   /** A user's bucket, eventually consistent. */
-  async bucketOf(userId: string): Promise<Bucket | undefined> {
+  async bucketOf(userId: string, rated: Rated): Promise<Bucket | undefined> {
     const { Item } = await this.#client.send(
-      new GetItemCommand({ TableName: this.#table, Key: bucketKey(userId) }),
+      new GetItemCommand({ TableName: this.#table, Key: bucketKey(userId, rated) }),
     );
     return Item && toBucket(Item);
   }
@@ -92,23 +93,22 @@ export class ClientsStore {
     return Items;
   }
 
-  /** Changes a user's bucket; gives up where others change it at the same moment, again and again. */
-  async changeBucket(
+  /** Adds to a user's bucket; gives up where others change it at the same moment, again and again. */
+  async addToBucket(
     userId: string,
+    rated: Rated,
     seen: Bucket | undefined,
-    change: (bucket: Bucket | undefined) => Bucket,
+    add: (bucket: Bucket | undefined) => Bucket,
   ): Promise<void> {
     let current = seen;
     for (let attempt = 0; attempt < 3; attempt += 1) {
-      const next = change(current);
+      const next = add(current);
       const put = new PutItemCommand({
         TableName: this.#table,
-        Item: { ...bucketKey(userId), messages: n(next.messages), since: n(next.since) },
-        ConditionExpression: current
-          ? "messages = :messages AND since = :since"
-          : "attribute_not_exists(userId)",
+        Item: { ...bucketKey(userId, rated), times: n(next.times), since: n(next.since) },
+        ConditionExpression: current ? "times = :times AND since = :since" : "attribute_not_exists(userId)",
         ...(current && {
-          ExpressionAttributeValues: { ":messages": n(current.messages), ":since": n(current.since) },
+          ExpressionAttributeValues: { ":times": n(current.times), ":since": n(current.since) },
         }),
         ReturnValuesOnConditionCheckFailure: "ALL_OLD",
       });
@@ -233,13 +233,14 @@ function unchanged(seen: SeenDevice | undefined): {
   };
 }
 
-const bucketName = "#sendRate";
+const bucketNames = { sends: "#sends", changes: "#changes" } as const satisfies Record<Rated, string>;
 
-const bucketKey = (userId: string): Item => ({ userId: s(userId), deviceId: s(bucketName) });
-
-const isBucket = (item: Item): boolean => item["deviceId"]?.S === bucketName;
+const bucketKey = (userId: string, rated: Rated): Item => ({
+  userId: s(userId),
+  deviceId: s(bucketNames[rated]),
+});
 
 const toBucket = (item: Item): Bucket => ({
-  messages: number(item, "messages"),
+  times: number(item, "times"),
   since: number(item, "since"),
 });

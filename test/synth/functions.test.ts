@@ -233,8 +233,8 @@ const functions: Readonly<Record<string, Expected>> = {
       CHATS_TABLE: "${ChatLogChats}",
       PARTICIPANTS_TABLE: "${ChatLogChatParticipants}",
       CLIENTS_TABLE: "${ConnectionsClients}",
-      SEND_BURST: "60",
-      SENDS_PER_SEC: "10",
+      CHANGE_BURST: "300",
+      CHANGES_PER_SEC: "10",
     },
     grants: {
       "${ChatLogMessages.Arn}": ["dynamodb:PutItem"],
@@ -256,8 +256,8 @@ const functions: Readonly<Record<string, Expected>> = {
       PARTICIPANTS_TABLE: "${ChatLogChatParticipants}",
       CLIENTS_TABLE: "${ConnectionsClients}",
       DIRECT_LANE_MEMBERS: "16",
-      SEND_BURST: "60",
-      SENDS_PER_SEC: "10",
+      CHANGE_BURST: "300",
+      CHANGES_PER_SEC: "10",
     },
     grants: {
       "${ChatLogMessages.Arn}": [

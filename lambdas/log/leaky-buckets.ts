@@ -1,37 +1,37 @@
 /**
- * [SND6] How fast a user may send, without a write for every message. A leaky bucket a user is kept beside its
- * devices, where a send reads it at no extra cost; what a function's environment has let through it counts by
+ * [SND6] How fast a user may do something, without a write for every time. A leaky bucket a user is kept beside its
+ * devices, where a send reads its own at no extra cost; what a function's environment has let through it counts by
  * itself, and adds to the bucket only when that is much in a short time, or the bucket is half full. So one who
  * writes as people write costs no write at all. The count is never too high: nobody within the rate is refused.
  * It may be too low by what each environment has not told yet, an eighth of the burst at most.
  */
 
 export interface RateLimit {
-  /** Messages at once. */
+  /** Times at once. */
   readonly burst: number;
-  /** Messages a second after that. */
+  /** Times a second after that. */
   readonly perSec: number;
 }
 
 /**
- * So many messages at least have come since a time, epoch milliseconds; `perSec` have drained since. In this form
+ * It was done so often at least since a time, epoch milliseconds; `perSec` have drained since. In this form
  * what is told late adds up as if it had been told at once.
  */
 export interface Bucket {
-  readonly messages: number;
+  readonly times: number;
   readonly since: number;
 }
 
-export class SendRate {
+export class LeakyBuckets {
   readonly #limit: RateLimit;
-  /** Times of messages that were let through and not told yet, rising, by user. */
+  /** When it was let through and is not told yet, rising, by user. */
   readonly #untold = new Map<string, number[]>();
 
   constructor(limit: RateLimit) {
     this.#limit = limit;
   }
 
-  /** Counts a message of the user, or says how many milliseconds it is too early. */
+  /** Counts one time of the user, or says how many milliseconds it is too early. */
   take(userId: string, told: Bucket | undefined, now: number): number | undefined {
     const times = [...this.#recent(userId, now), now];
     const { burst, perSec } = this.#limit;
@@ -55,22 +55,21 @@ export class SendRate {
   }
 
   /**
-   * The bucket with messages of these times in it. A bucket's level is the most that any moment since tells of:
+   * The bucket with these times in it. A bucket's level is the most that any moment since tells of:
    * what has come from then on, less what has drained from then on.
    */
   added(told: Bucket | undefined, times: readonly number[], now: number): Bucket {
     const moments = told ? [told.since, ...times] : times;
     const buckets = moments.map((since) => ({
       since,
-      messages:
-        (told && told.since >= since ? told.messages : 0) + times.filter((time) => time >= since).length,
+      times: (told && told.since >= since ? told.times : 0) + times.filter((time) => time >= since).length,
     }));
-    const [first = { since: now, messages: 0 }] = buckets;
+    const [first = { since: now, times: 0 }] = buckets;
     return buckets.reduce((a, b) => (this.#level(b, now) > this.#level(a, now) ? b : a), first);
   }
 
-  #level({ messages, since }: Bucket, now: number): number {
-    return messages - (Math.max(0, now - since) / 1000) * this.#limit.perSec;
+  #level({ times, since }: Bucket, now: number): number {
+    return times - (Math.max(0, now - since) / 1000) * this.#limit.perSec;
   }
 
   /** Without those that have drained by now, whenever they were put in. */

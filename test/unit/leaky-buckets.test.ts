@@ -1,11 +1,11 @@
 import { expect, test } from "vitest";
-import { type Bucket, SendRate } from "../../lambdas/log/send-rate.ts";
+import { type Bucket, LeakyBuckets } from "../../lambdas/log/leaky-buckets.ts";
 
 const limit = { burst: 60, perSec: 10 };
 
 /** A user whose sends are spread over environments that share one bucket. */
 function user(environments: number) {
-  const rates = Array.from({ length: environments }, () => new SendRate(limit));
+  const rates = Array.from({ length: environments }, () => new LeakyBuckets(limit));
   let bucket: Bucket | undefined;
   let writes = 0;
   return {
@@ -64,7 +64,7 @@ test.each([
 );
 
 test("[SND6] a refusal says when there is room again", () => {
-  const rate = new SendRate(limit);
+  const rate = new LeakyBuckets(limit);
   for (let at = 0; at < 60; at += 1) expect(rate.take("u", undefined, 1e9)).toBeUndefined();
   expect(rate.take("u", undefined, 1e9)).toBe(100);
   expect(rate.take("u", undefined, 1e9 + 50)).toBe(50);
