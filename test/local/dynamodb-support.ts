@@ -49,7 +49,8 @@ export const startDynamo = async (options: Partial<DynamoEngineOptions> = {}): P
   });
   await engine.createTable(LOG);
   await engine.createTable(PLAIN);
-  const server = createServer((request, response) => {
+  // A connection that stands idle while the machine is busy must not be closed under the next request.
+  const server = createServer({ keepAliveTimeout: 600_000 }, (request, response) => {
     const chunks: Buffer[] = [];
     request.on("data", (chunk: Buffer) => chunks.push(chunk));
     request.on("end", () => {

@@ -44,7 +44,8 @@ export async function serveQueues(options: Partial<QueuesOptions> = {}): Promise
       underWay -= 1;
     }
   };
-  const server = createServer((request, response) => {
+  // A connection that stands idle while the machine is busy must not be closed under the next request.
+  const server = createServer({ keepAliveTimeout: 600_000 }, (request, response) => {
     const target = request.headers["x-amz-target"];
     if (typeof target !== "string") {
       response.writeHead(400).end();
