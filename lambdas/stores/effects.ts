@@ -226,7 +226,7 @@ function hiding(
 
 /** The compiler sees that no effect comes here. */
 const impossible = (effect: never): never => {
-  throw new Error(`an effect that is none: ${JSON.stringify(effect)}`);
+  throw new Error(`an effect that is none: ${Object.keys(effect).join()}`);
 };
 
 type EffectOf<K extends Effect["kind"]> = Extract<Effect, { kind: K }>;
