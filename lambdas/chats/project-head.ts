@@ -104,9 +104,9 @@ function foldChange(head: Head, { change, participants }: ChangeEntry): Head {
   };
 }
 
-/** [LST2] Of a message without text, the kind of its first attachment. */
+/** [LST2] Of a message without a text that can be seen, the kind of its first attachment. */
 const previewOf = ({ text, attachments }: MessageEntry): string =>
-  text === "" ? (attachments?.[0]?.kind ?? "") : preview(text);
+  (text.trim() === "" ? attachments?.[0]?.kind : undefined) ?? preview(text);
 
 const graphemes = new Intl.Segmenter(undefined, { granularity: "grapheme" });
 

@@ -393,4 +393,6 @@ test("[LST2] a message without text is previewed by the kind of its first attach
   const attachmentId = await upload(alice, chatId, { bytes: randomBytes(10), contentType: "video/mp4" });
   await sendWith(alice, chatId, [{ attachmentId, kind: "video" }], "look!");
   await expect.poll(previewOf, { timeout: 15_000 }).toBe("look!");
+  await sendWith(alice, chatId, [{ attachmentId, kind: "video" }], " \n ");
+  await expect.poll(previewOf, { timeout: 15_000 }).toBe("video");
 });
