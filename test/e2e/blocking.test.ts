@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto";
 import { expect, test } from "vitest";
 import { type Client, connect, type EntryFrame, type Frame, newUser, pair } from "./client.ts";
 
-const soon = { timeout: 10_000 };
+const soon = { timeout: 60_000 };
 
 type Row = Readonly<Record<string, unknown>>;
 

@@ -118,7 +118,7 @@ test.skipIf(!hasIssuer)(
     const short = await connect(bob.userId, { deviceId: "short", token });
     await short.ask("sync");
     await expect
-      .poll(async () => (await short.request("sync")).error?.code, { timeout: 10_000 })
+      .poll(async () => (await short.request("sync")).error?.code, { timeout: 60_000 })
       .toBe("token_expired");
     for (const command of ["sendMessage", "ack", "createChat", "listChats", "getHistory", "nonsense"]) {
       expect((await short.request(command)).error).toMatchObject({ code: "token_expired", retryable: false });

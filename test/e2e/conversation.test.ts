@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { connect, type EntryFrame, newUser, pair } from "./client.ts";
 
 /** [LST2] gives a head 2 seconds; a machine that does other things at the same time is given more. */
-const soon = { timeout: 10_000 };
+const soon = { timeout: 60_000 };
 
 test("the first conversation: online, offline and back, on history and list alike", async () => {
   const { alice, bob, chatId } = await pair();
@@ -276,6 +276,7 @@ test("[DLV3] a sync in small pages, cut off and begun again, loses nothing and k
   );
   const cutOff = await bob.ask("sync", { limit: 4 });
   expect(cutOff).toMatchObject({ complete: false, next: expect.any(String) });
+  const begun = Date.now();
   const { events, pages, asOf } = await bob.sync(4);
   expect(pages).toBeGreaterThanOrEqual(6);
   for (const chatId of chats) {
@@ -283,7 +284,8 @@ test("[DLV3] a sync in small pages, cut off and begun again, loses nothing and k
     expect(seqs).toEqual([1, 2, 3, 4, 5, 6, 7]);
   }
   expect(events).toHaveLength(21);
-  expect(Math.abs(Date.now() - asOf)).toBeLessThan(10_000);
+  expect(asOf).toBeGreaterThan(begun - 10_000);
+  expect(asOf).toBeLessThan(Date.now() + 10_000);
 });
 
 test("[DLV3] pages of large messages stay under 100 KB", async () => {

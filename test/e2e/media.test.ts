@@ -22,7 +22,7 @@ import {
 
 /** Until what was deleted is gone, by a link from before. */
 async function untilGone(url: string): Promise<void> {
-  await vi.waitUntil(async () => (await download(url)).status === 404, { timeout: 20_000, interval: 200 });
+  await vi.waitUntil(async () => (await download(url)).status === 404, { timeout: 60_000, interval: 200 });
 }
 
 test("[MED1] [MED2] [MED3] an image is uploaded, sent, and downloaded by two devices byte for byte", async () => {
@@ -292,7 +292,7 @@ test("[MED2] [MED3] what lies in an entry that one may see can be forwarded with
       });
       return status === "SUCCESS";
     },
-    { timeout: 15_000, interval: 200 },
+    { timeout: 60_000, interval: 200 },
   );
 });
 
@@ -389,10 +389,10 @@ test("[LST2] a message without text is previewed by the kind of its first attach
     return (chats as { lastMessage: { preview: string } | null }[])[0]?.lastMessage?.preview;
   };
   await sendImage(alice, chatId);
-  await expect.poll(previewOf, { timeout: 15_000 }).toBe("image");
+  await expect.poll(previewOf, { timeout: 60_000 }).toBe("image");
   const attachmentId = await upload(alice, chatId, { bytes: randomBytes(10), contentType: "video/mp4" });
   await sendWith(alice, chatId, [{ attachmentId, kind: "video" }], "look!");
-  await expect.poll(previewOf, { timeout: 15_000 }).toBe("look!");
+  await expect.poll(previewOf, { timeout: 60_000 }).toBe("look!");
   await sendWith(alice, chatId, [{ attachmentId, kind: "video" }], " \n ");
-  await expect.poll(previewOf, { timeout: 15_000 }).toBe("video");
+  await expect.poll(previewOf, { timeout: 60_000 }).toBe("video");
 });

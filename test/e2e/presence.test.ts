@@ -4,7 +4,7 @@ import { type Client, connect, type Frame, newUser, tokenFor } from "./client.ts
 const hasIssuer = inject("tokenUrl") !== undefined;
 
 /** How long what follows a coming or going may take. */
-const soon = { timeout: 15_000 };
+const soon = { timeout: 60_000 };
 
 type Presence = Readonly<{ userId: string; online: boolean; lastSeen?: number }>;
 

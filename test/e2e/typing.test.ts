@@ -25,7 +25,7 @@ const slot = (): number => Math.floor(Date.now() / 3_000);
 beforeAll(async () => {
   const { alice, bob, chatId } = await pair();
   for (; typings(bob).length === 0; await pause(500)) await alice.ask("setTyping", { chatId, typing: true });
-}, 90_000);
+});
 
 test("[PRS4] [REQ1] typing and no longer typing reach all devices of the others, and none of the typer's; answered only where asked for", async () => {
   const { alice, bob, chatId } = await pair();
@@ -72,19 +72,16 @@ test("[PRS4] five at once from several devices are passed on as one", async () =
 test("[PRS4] who goes on typing is told of again, and not more often than every stretch of three seconds", async () => {
   const { alice, bob, chatId } = await pair();
   const begun = slot();
-  let asked = 0;
   await expect
     .poll(
       async () => {
         await alice.ask("setTyping", { chatId, typing: true });
-        asked += 1;
         return typings(bob).length;
       },
-      { timeout: 30_000, interval: 200 },
+      { interval: 200 },
     )
-    .toBe(3);
-  expect(slot() - begun + 1).toBeGreaterThanOrEqual(3);
-  expect(asked).toBeGreaterThan(6);
+    .toBeGreaterThanOrEqual(3);
+  expect(slot() - begun + 1).toBeGreaterThanOrEqual(typings(bob).length);
 });
 
 test("[PRS4] in a group of 32 everyone hears it, in one of 33 nobody, and both are answered", async () => {

@@ -1,30 +1,21 @@
 /** Devices, with a look into the tables, and with functions dying in the middle of what they do to them. */
 import { expect, test } from "vitest";
 import type { JsonObject } from "../../local/contracts.ts";
-import type { CallFault, FaultPlan, FunctionCall } from "../../local/faults/fault-plan.ts";
+import type { CallFault, FunctionCall } from "../../local/faults/fault-plan.ts";
 import { newUser } from "../e2e/client.ts";
 import { resourcesOf } from "../support/platform.ts";
-import { startTidings, type Tidings, withoutResource } from "../support/tidings.ts";
+import { Faults, sharedTidings, startTidings, type Tidings, withoutResource } from "../support/tidings.ts";
 
-const patience = { timeout: 30_000, interval: 50 };
+const faults = new Faults();
 
-/** A plan of call faults that is asked anew at each call. */
-const planOf = (fault: (call: FunctionCall) => CallFault | undefined): FaultPlan => ({
-  call: fault,
-  batch: () => undefined,
-  message: () => undefined,
-});
-
-/** Strikes the first call that fits, and no other. */
-function once(fits: (call: FunctionCall) => boolean, fault: CallFault): FaultPlan & { armed: boolean } {
-  const plan = {
-    ...planOf((call) => {
-      if (!plan.armed || !fits(call)) return undefined;
-      plan.armed = false;
-      return fault;
-    }),
-    armed: false,
-  };
+/** Strikes the first call from now on that fits, and no other. */
+function strike(fits: (call: FunctionCall) => boolean, fault: CallFault): { readonly armed: boolean } {
+  const plan = { armed: true };
+  faults.onCalls((call) => {
+    if (!plan.armed || !fits(call)) return undefined;
+    plan.armed = false;
+    return fault;
+  });
   return plan;
 }
 
@@ -67,13 +58,16 @@ const withoutTimeToLive = (template: JsonObject): void => {
 const listed = async (client: { ask: (command: string) => Promise<JsonObject | object> }) =>
   ((await client.ask("listDevices")) as { devices: { deviceId: string; createdAt: number }[] }).devices;
 
+const system = sharedTidings({ faults });
+const withLateDeletion = sharedTidings({ mutateTemplate: withoutTimeToLive });
+
 test.each([
-  ["that DynamoDB has deleted", {}],
-  ["that DynamoDB has not deleted yet", { mutateTemplate: withoutTimeToLive }],
+  ["that DynamoDB has deleted", system],
+  ["that DynamoDB has not deleted yet", withLateDeletion],
 ])(
   "[CON6] [DEV2] a device not seen for 30 days, %s, is forgotten with its cursors; if it comes back it is a new one",
-  async (_, options) => {
-    await using tidings = await startTidings(options);
+  async (_, systemOf) => {
+    const tidings = systemOf();
     const { alice, bob, chatId } = await tidings.pair();
     const tablet = await tidings.connect(bob.userId, "tablet");
     await alice.send(chatId, "one");
@@ -83,17 +77,17 @@ test.each([
     await tablet.ack(chatId, 1);
     const [, before] = await listed(bob);
     await tablet.close();
-    await expect.poll(async () => (await connectionsOf(tidings, bob.userId)).length, patience).toBe(1);
+    await expect.poll(async () => (await connectionsOf(tidings, bob.userId)).length).toBe(1);
     await age(tidings, bob.userId, "tablet");
 
     expect((await listed(bob)).map(({ deviceId }) => deviceId)).toEqual(["phone"]);
     expect((await bob.request("removeDevice", { deviceId: "tablet" })).error?.code).toBe("not_found");
-    if (!("mutateTemplate" in options)) {
-      await expect.poll(async () => await cursorsOf(tidings, bob.userId, "tablet"), patience).toEqual([]);
+    if (systemOf === system) {
+      await expect.poll(async () => await cursorsOf(tidings, bob.userId, "tablet")).toEqual([]);
     }
     const again = await tidings.connect(bob.userId, "tablet");
     expect((await again.sync()).events).toEqual([]);
-    await expect.poll(async () => await cursorsOf(tidings, bob.userId, "tablet"), patience).toEqual([]);
+    await expect.poll(async () => await cursorsOf(tidings, bob.userId, "tablet")).toEqual([]);
     const [, after] = await listed(bob);
     expect(after?.createdAt).toBeGreaterThan(before?.createdAt ?? Infinity);
     await alice.send(chatId, "three");
@@ -110,7 +104,7 @@ const connectionsOf = async (tidings: Tidings, userId: string): Promise<JsonObje
   (await itemsOf(tidings, "ClientsTableName", "userId", userId)).filter((item) => "connectionId" in item);
 
 test("[CON6] forgotten devices do not count: a sixth may come", async () => {
-  await using tidings = await startTidings({ mutateTemplate: withoutTimeToLive });
+  const tidings = withLateDeletion();
   const userId = newUser("alice");
   for (const id of ["d1", "d2", "d3", "d4", "d5"]) await tidings.connect(userId, id);
   await expect(tidings.connect(userId, "d6")).rejects.toThrow("refused with 403");
@@ -121,18 +115,14 @@ test("[CON6] forgotten devices do not count: a sixth may come", async () => {
 });
 
 test("[CON6] a sixth device whose handshake dies before the devices are counted is never one of them", async () => {
-  const plan = once(
-    ({ functionName, operation }) => functionName.includes("Connect") && operation === "Query",
-    {
-      type: "kill",
-      when: "before",
-    },
-  );
-  await using tidings = await startTidings({ faults: plan });
+  const tidings = system();
   const userId = newUser("alice");
   let first: Awaited<ReturnType<Tidings["connect"]>> | undefined;
   for (const id of ["d1", "d2", "d3", "d4", "d5"]) first = await tidings.connect(userId, id);
-  plan.armed = true;
+  const plan = strike(
+    ({ functionName, operation }) => functionName.includes("ConnectionsConnect") && operation === "Query",
+    { type: "kill", when: "before" },
+  );
   await expect(tidings.connect(userId, "d6")).rejects.toThrow("refused with 502");
   expect(plan.armed).toBe(false);
   const [entering] = (await itemsOf(tidings, "ClientsTableName", "userId", userId)).filter(
@@ -148,34 +138,33 @@ test("[CON6] a sixth device whose handshake dies before the devices are counted 
 });
 
 test("[DEV1] a removal whose function dies after the first step comes to its end: closed, and nothing left", async () => {
-  const plan = once(
-    ({ functionName, operation }) => functionName.includes("DevicesCommands") && operation === "DeleteItem",
-    { type: "kill", when: "after" },
-  );
-  await using tidings = await startTidings({ faults: plan });
+  const tidings = system();
   const { alice, bob, chatId } = await tidings.pair();
   const tablet = await tidings.connect(bob.userId, "tablet");
   await alice.send(chatId, "one");
   await tablet.waitForSeqs(chatId, [1]);
   await tablet.ack(chatId, 1);
-  plan.armed = true;
+  const plan = strike(
+    ({ functionName, operation }) => functionName.includes("DevicesCommands") && operation === "DeleteItem",
+    { type: "kill", when: "after" },
+  );
   bob.sendRaw(JSON.stringify({ command: "removeDevice", requestId: "r", deviceId: "tablet" }));
   await bob.waitFor((frame) => frame["message"] === "Internal server error");
   expect(plan.armed).toBe(false);
   await tablet.waitFor(({ command, ["reason"]: reason }) => command === "closing" && reason === "removed");
   await tablet.closed;
-  await expect.poll(async () => await cursorsOf(tidings, bob.userId, "tablet"), patience).toEqual([]);
+  await expect.poll(async () => await cursorsOf(tidings, bob.userId, "tablet")).toEqual([]);
   expect((await bob.request("removeDevice", { deviceId: "tablet" })).error?.code).toBe("not_found");
 });
 
 test("[DEV1] [CON6] what a removed device leaves is cleared away although the stream's consumer fails at first", async () => {
   let failures = 0;
-  const plan = planOf(({ functionName, operation }) => {
+  faults.onCalls(({ functionName, operation }) => {
     if (!functionName.includes("DevicesChanges") || operation !== "DeleteItem") return undefined;
     failures += 1;
     return { type: "error", when: "before" };
   });
-  await using tidings = await startTidings({ faults: plan });
+  const tidings = system();
   const { alice, bob, chatId } = await tidings.pair();
   const tablet = await tidings.connect(bob.userId, "tablet");
   await alice.send(chatId, "one");
@@ -183,7 +172,7 @@ test("[DEV1] [CON6] what a removed device leaves is cleared away although the st
   await tablet.ack(chatId, 1);
   await bob.ask("removeDevice", { deviceId: "tablet" });
   // The queue's worker does what the stream's could not.
-  await expect.poll(async () => await cursorsOf(tidings, bob.userId, "tablet"), patience).toEqual([]);
+  await expect.poll(async () => await cursorsOf(tidings, bob.userId, "tablet")).toEqual([]);
   expect(failures).toBeGreaterThan(0);
 });
 

@@ -3,9 +3,9 @@ import { randomUUID } from "node:crypto";
 import { expect, test } from "vitest";
 import type { JsonObject } from "../../local/contracts.ts";
 import { type Client, type EntryFrame, newUser } from "../e2e/client.ts";
-import { startTidings, type Tidings } from "../support/tidings.ts";
+import { sharedTidings, type Tidings } from "../support/tidings.ts";
 
-const patience = { timeout: 30_000, interval: 50 };
+const system = sharedTidings();
 const hourMs = 3_600_000;
 const dayMs = 24 * hourMs;
 /** Time to live outlasts what clients may see by a week. */
@@ -105,7 +105,7 @@ const setTimer = async (client: Client, chatId: string, disappearAfterMs: number
 
 /** Until the chat's head has caught up with its log. */
 const settled = async (client: Client, chatId: string, lastSeq: number) =>
-  await expect.poll(async () => await rowOf(client, chatId), patience).toMatchObject({ lastSeq });
+  await expect.poll(async () => await rowOf(client, chatId)).toMatchObject({ lastSeq });
 
 async function chatOf(tidings: Tidings, type: "direct" | "group") {
   const [alice, bob] = await Promise.all([
@@ -120,7 +120,7 @@ async function chatOf(tidings: Tidings, type: "direct" | "group") {
 test.each(["direct", "group"] as const)(
   "[EDT6] [EDT5] in a %s chat the timer holds for new messages alone, and what is over is nowhere to be seen at once, with all that was done to it",
   async (type) => {
-    await using tidings = await startTidings();
+    const tidings = system();
     const { alice, bob, chatId } = await chatOf(tidings, type);
     const { seq: first } = await alice.send(chatId, "stays");
     const on = await setTimer(alice, chatId, hourMs);
@@ -179,7 +179,7 @@ test.each(["direct", "group"] as const)(
 test.each(["direct", "group"] as const)(
   "[EDT6] [DLV3] [SND3] in a %s chat a device that was away while slots were freed misses nothing that comes later, and the log goes on without a hole",
   async (type) => {
-    await using tidings = await startTidings();
+    const tidings = system();
     const { alice, bob, chatId } = await chatOf(tidings, type);
     const tablet = await tidings.connect(bob.userId, "tablet");
     // The entry behind which the devices are away.
@@ -236,7 +236,7 @@ test.each(["direct", "group"] as const)(
 );
 
 test("[EDT6] [CHT6] who comes in again after the timer was set is marked as well", async () => {
-  await using tidings = await startTidings();
+  const tidings = system();
   const { alice, bob, chatId } = await chatOf(tidings, "group");
   const change = async (operation: string) =>
     await alice.ask("modifyChatParticipants", { chatId, userId: bob.userId, operation });
@@ -262,7 +262,7 @@ test("[EDT6] [CHT6] who comes in again after the timer was set is marked as well
 test.each(["direct", "group"] as const)(
   "[EDT6] in a %s chat, sends that meet a change of the timer: each message lives as long as the timer before it in the log says",
   async (type) => {
-    await using tidings = await startTidings();
+    const tidings = system();
     const { alice, bob, chatId } = await chatOf(tidings, type);
     const laptop = await tidings.connect(bob.userId, "laptop");
     const timers = [hourMs, null, 2 * hourMs, dayMs, null, 7 * dayMs];
@@ -300,7 +300,7 @@ test.each(["direct", "group"] as const)(
 );
 
 test("[EDT6] [EDT1] what a user hid of a chat goes with the messages, and its devices miss nothing that it hides later", async () => {
-  await using tidings = await startTidings();
+  const tidings = system();
   const { alice, bob, chatId } = await chatOf(tidings, "direct");
   const tablet = await tidings.connect(alice.userId, "tablet");
   await tablet.close();
@@ -328,7 +328,7 @@ test("[EDT6] [EDT1] what a user hid of a chat goes with the messages, and its de
       const Key = { chatId: { S: own } };
       const { Item } = await call(tidings, "GetItem", "Chats", { Key, ConsistentRead: true });
       return (Item as unknown as Item)["lastSeq"]?.N;
-    }, patience)
+    })
     .toBe("1");
   for (const one of [chatId, own]) await pass(tidings, one, 8 * dayMs);
   expect([...(await slots(tidings, own)).keys()]).toEqual([]);

@@ -3,9 +3,9 @@ import { randomUUID } from "node:crypto";
 import { expect, test } from "vitest";
 import type { JsonObject } from "../../local/contracts.ts";
 import { type Client, type EntryFrame, newUser } from "../e2e/client.ts";
-import { startTidings, type Tidings } from "../support/tidings.ts";
+import { sharedTidings, type Tidings } from "../support/tidings.ts";
 
-const patience = { timeout: 30_000, interval: 50 };
+const system = sharedTidings();
 const minuteMs = 60_000;
 const dayMs = 24 * 60 * minuteMs;
 
@@ -58,22 +58,22 @@ async function groupOf(tidings: Tidings): Promise<{ alice: Client; bob: Client; 
 }
 
 test("[EDT1] what is deleted for everyone is gone from the tables, with the texts of its edits and its preview", async () => {
-  await using tidings = await startTidings();
+  const tidings = system();
   const { alice, bob, chatId } = await tidings.pair();
   const { seq } = await alice.send(chatId, "secret of the first text");
   for (let at = 1; at <= 3; at += 1) await edit(alice, chatId, seq, `secret of edit ${at}`);
   await expect
-    .poll(async () => await rowOf(bob, chatId), patience)
+    .poll(async () => await rowOf(bob, chatId))
     .toMatchObject({ lastSeq: 4, lastMessage: { preview: "secret of edit 3" } });
   expect((await atRest(tidings)).match(/secret of/g)).toHaveLength(6);
   await remove(alice, chatId, seq);
-  await expect.poll(async () => await atRest(tidings), patience).not.toContain("secret of");
+  await expect.poll(async () => await atRest(tidings)).not.toContain("secret of");
   expect(await rowOf(bob, chatId)).toMatchObject({ lastSeq: 5, lastMessage: { deleted: true, preview: "" } });
   expect(tidings.lines.map((line) => JSON.stringify(line)).join("\n")).not.toContain("secret of");
 });
 
 test("[EDT1] [EDT2] its sender may edit a message for 15 minutes and delete it for 2 days; an admin may at any time", async () => {
-  await using tidings = await startTidings();
+  const tidings = system();
   const { alice, bob, chatId } = await groupOf(tidings);
   const { seq } = await bob.send(chatId, "first");
   await age(tidings, chatId, seq, 14 * minuteMs);
@@ -94,9 +94,8 @@ test("[EDT1] [EDT2] its sender may edit a message for 15 minutes and delete it f
 });
 
 test("[EDT1] [EDT2] [EDT5] edits against a deletion, time and again: no page of the log that shows the deletion shows a text", async () => {
-  await using tidings = await startTidings();
+  const tidings = system();
   const [pairs, rounds] = [5, 16];
-  let pages = 0;
   await Promise.all(
     Array.from({ length: pairs }, async () => {
       const { alice, bob, chatId } = await groupOf(tidings);
@@ -109,7 +108,6 @@ test("[EDT1] [EDT2] [EDT5] edits against a deletion, time and again: no page of 
           while (!going.isDone) {
             const entries = await history(bob, chatId, { after: seq - 1 });
             expectNoText(entries, seq);
-            pages += 1;
           }
         })();
         const [one, other, gone] = await Promise.all([
@@ -134,9 +132,8 @@ test("[EDT1] [EDT2] [EDT5] edits against a deletion, time and again: no page of 
       expect(JSON.stringify((await tablet.sync()).events)).not.toContain("text ");
     }),
   );
-  expect(pages).toBeGreaterThan(pairs * rounds);
-  await expect.poll(async () => await atRest(tidings), patience).not.toContain("text ");
-}, 240_000);
+  await expect.poll(async () => await atRest(tidings)).not.toContain("text ");
+});
 
 /** On a page with the deletion of a message, neither it nor its edits have a text. */
 function expectNoText(entries: readonly EntryFrame[], seq: number): void {

@@ -2,13 +2,12 @@ import { randomUUID } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setImmediate as turn } from "node:timers/promises";
 import { expect, onTestFinished, test } from "vitest";
 import { groupChatId } from "../../lambdas/chats/chat-id.ts";
 import type { JsonObject } from "../../local/contracts.ts";
 import { type Client, newUser } from "../e2e/client.ts";
 import { resourcesOf } from "../support/platform.ts";
-import { startTidings } from "../support/tidings.ts";
+import { Faults, startTidings } from "../support/tidings.ts";
 
 /** Everything of a group's making is allowed, but for its last step. */
 function withoutMaking(template: JsonObject): void {
@@ -92,7 +91,8 @@ async function untilAnswered(client: Client, request: object) {
 }
 
 test("[CHT2] four attempts with other members each, their functions killed in between: one group, whole, of one of them", async () => {
-  await using tidings = await startTidings();
+  const faults = new Faults();
+  await using tidings = await startTidings({ faults });
   const alice = await tidings.connect(newUser("alice"));
   const devices = [alice];
   for (const id of ["laptop", "tablet", "watch"]) devices.push(await tidings.connect(alice.userId, id));
@@ -101,18 +101,22 @@ test("[CHT2] four attempts with other members each, their functions killed in be
     name: `Group ${at}`,
     participants: Array.from({ length: 150 }, () => newUser(`of${at}`)),
   }));
-  const done = new AbortController();
+  // They die, all that run, of the first calls of each kind, and of one in fifty of the memberships' writes.
+  const calls = new Map<string, number>();
+  let deaths = 0;
+  faults.onCalls(({ functionName, operation }) => {
+    if (!functionName.includes("CreateChat")) return undefined;
+    const before = calls.get(operation) ?? 0;
+    calls.set(operation, before + 1);
+    if (before % 50 !== 0 || deaths === 12) return undefined;
+    deaths += 1;
+    return { type: "kill", when: deaths % 2 === 0 ? "after" : "before" };
+  });
   const attempts = devices.map(
     async (device, at) => await untilAnswered(device, { ...wanted[at], clientChatId }),
   );
-  const answers = Promise.all(attempts).finally(() => done.abort());
-  let killed = 0;
-  for (let turns = 0; !done.signal.aborted && killed < 12; turns += 1) {
-    await turn();
-    if (turns % 40 === 0) killed += tidings.platform.kill("CreateChat");
-  }
-  const [first, ...others] = await answers;
-  expect(killed).toBeGreaterThan(0);
+  const [first, ...others] = await Promise.all(attempts);
+  expect(deaths).toBe(12);
   for (const other of others) expect(other.chat).toEqual(first?.chat);
   const said = wanted.find(({ name }) => name === first?.chat.name);
   const everyone = [alice.userId, ...(said?.participants ?? [])].sort();

@@ -4,9 +4,7 @@ import type { JsonObject } from "../../local/contracts.ts";
 import type { FaultPlan } from "../../local/faults/fault-plan.ts";
 import { type Client, newUser } from "../e2e/client.ts";
 import { resourcesOf } from "../support/platform.ts";
-import { startTidings, type Tidings } from "../support/tidings.ts";
-
-const patience = { timeout: 30_000, interval: 50 };
+import { Faults, sharedTidings, startTidings, type Tidings } from "../support/tidings.ts";
 
 type Presence = Readonly<{ userId: string; online: boolean; lastSeen?: number }>;
 
@@ -40,8 +38,13 @@ const withQuickChecks = (template: JsonObject): void => {
   }
 };
 
+const faults = new Faults();
+const system = sharedTidings({ faults });
+const quickSystem = sharedTidings({ faults, mutateTemplate: withQuickChecks });
+
 test("[PRS2] a connection whose $disconnect never came ends at the next look at it, and its watchers are told", async () => {
-  await using tidings = await startTidings({ faults: withoutDisconnect, mutateTemplate: withQuickChecks });
+  const tidings = quickSystem();
+  faults.use(withoutDisconnect);
   const alice = await tidings.connect(newUser("alice"));
   const bob = await tidings.connect(newUser("bob"));
   const tablet = await tidings.connect(bob.userId, "tablet");
@@ -74,7 +77,7 @@ test.each([
 ] as const)(
   "[CON5] [DEV1] an open connection whose device %s is closed at the next look at it, and told why",
   async (_, update, reason) => {
-    await using tidings = await startTidings({ mutateTemplate: withQuickChecks });
+    const tidings = quickSystem();
     const { alice, bob } = await tidings.pair();
     const { dynamo, outputs } = tidings.platform;
     const row = {
@@ -152,12 +155,13 @@ const lateAndTwice: FaultPlan = {
 };
 
 test.each([
-  ["as it should be", {}],
-  ["late and twice", { faults: lateAndTwice }],
+  ["as it should be", noFaults],
+  ["late and twice", lateAndTwice],
 ])(
   "[PRS1] in a storm of comings and goings, told %s, the last that each watcher hears is the truth",
-  async (_, options) => {
-    await using tidings = await startTidings(options);
+  async (_, plan) => {
+    const tidings = system();
+    faults.use(plan);
     const watchers = [await tidings.connect(newUser("alice")), await tidings.connect(newUser("carol"))];
     for (const endsOnline of [true, false, true, false]) {
       const bob = newUser("bob");
@@ -166,14 +170,14 @@ test.each([
       if (endsOnline && open.length === 0) await tidings.connect(bob);
       if (!endsOnline) await Promise.all(open.map(async (client) => await client.close()));
       for (const watcher of watchers) {
-        await expect.poll(() => told(watcher, bob).at(-1)?.online, patience).toBe(endsOnline);
+        await expect.poll(() => told(watcher, bob).at(-1)?.online).toBe(endsOnline);
       }
       // What comes after all has been handled changes nothing of it.
       await expect
         .poll(async () => {
           const devices = await onlineOf(tidings, bob);
           return devices > 0;
-        }, patience)
+        })
         .toBe(endsOnline);
       await tidings.platform.idle();
       for (const watcher of watchers) expect(told(watcher, bob).at(-1)?.online).toBe(endsOnline);
@@ -200,7 +204,7 @@ test.each([
 ])(
   "[BLK1] [PRS1] where %s has blocked the other, nothing is shown and nothing is told",
   async (_, blocker) => {
-    await using tidings = await startTidings();
+    const tidings = system();
     const { alice, bob } = await tidings.pair();
     const witness = await tidings.connect(newUser("witness"));
     await watch(alice, bob.userId);
@@ -228,7 +232,7 @@ test.each([
 );
 
 test("[PRS1] a watch of a connection that is gone is deleted when it is found so", async () => {
-  await using tidings = await startTidings();
+  const tidings = system();
   const alice = await tidings.connect(newUser("alice"));
   const witness = await tidings.connect(newUser("witness"));
   const bob = newUser("bob");
@@ -239,6 +243,6 @@ test("[PRS1] a watch of a connection that is gone is deleted when it is found so
   await alice.close();
   await tidings.connect(bob);
   await witness.waitFor(({ command }) => command === "presence");
-  await expect.poll(async () => await itemsOf(tidings, `${alice.userId} watches`), patience).toEqual([]);
+  await expect.poll(async () => await itemsOf(tidings, `${alice.userId} watches`)).toEqual([]);
   expect(await itemsOf(tidings, `${witness.userId} watches`)).toHaveLength(1);
 });

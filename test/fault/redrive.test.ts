@@ -3,22 +3,19 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import type { JsonObject } from "../../local/contracts.ts";
-import type { FaultPlan, FunctionCall } from "../../local/faults/fault-plan.ts";
+import type { FunctionCall } from "../../local/faults/fault-plan.ts";
 import { redrive } from "../../ops/redrive-command.ts";
 import { resourcesOf } from "../support/platform.ts";
-import { startTidings, type Tidings } from "../support/tidings.ts";
+import { Faults, sharedTidings, type Tidings } from "../support/tidings.ts";
 
-/** A plan by which some calls fail until it is mended. */
-function breakage(isBroken: (call: FunctionCall) => boolean): FaultPlan & { mend(): void } {
+const faults = new Faults(0);
+
+/** Some calls fail until what this answers is called. */
+function breakage(isBroken: (call: FunctionCall) => boolean): () => void {
   let broken = true;
-  return {
-    call: (call) => (broken && isBroken(call) ? { type: "error", when: "before" } : undefined),
-    batch: () => undefined,
-    message: () => undefined,
-    retryAfterSec: 0,
-    mend: () => {
-      broken = false;
-    },
+  faults.onCalls((call) => (broken && isBroken(call) ? { type: "error", when: "before" } : undefined));
+  return () => {
+    broken = false;
   };
 }
 
@@ -62,19 +59,23 @@ const withoutStreamRetries = (template: JsonObject): void => {
   }
 };
 
-const patience = { timeout: 60_000, interval: 100 };
+const system = sharedTidings({
+  faults,
+  mutateTemplate: (template) => {
+    withTwoReceives(template);
+    withoutStreamRetries(template);
+  },
+});
 
 test("[DLV6] pushes that always failed are dead letters, and a redrive brings them to who is connected", async () => {
-  const plan = breakage(({ service }) => service === "execute-api");
-  await using tidings = await startTidings({ faults: plan, mutateTemplate: withTwoReceives });
+  const mend = breakage(({ service }) => service === "execute-api");
+  const tidings = system();
   const { alice, bob, chatId } = await tidings.pair();
   await alice.send(chatId, "one");
-  await expect
-    .poll(async () => await messagesIn(tidings, "DeliveryDeadLetterQueue"), patience)
-    .toBeGreaterThan(0);
+  await expect.poll(async () => await messagesIn(tidings, "DeliveryDeadLetterQueue")).toBeGreaterThan(0);
   expect(bob.pushed()).toEqual([]);
 
-  plan.mend();
+  mend();
   const { code, table } = await runRedrive(tidings);
   expect(table).toMatch(/DeliveryDeadLetterQueue +1 +1 +0/);
   expect(code).toBe(0);
@@ -84,25 +85,23 @@ test("[DLV6] pushes that always failed are dead letters, and a redrive brings th
 });
 
 test("[DLV6] records of the stream that were given up are found there again, pushed and previewed", async () => {
-  const plan = breakage(
+  const mend = breakage(
     ({ functionName, service }) => service === "execute-api" || functionName.includes("SafetyNet"),
   );
-  await using tidings = await startTidings({ faults: plan, mutateTemplate: withoutStreamRetries });
+  const tidings = system();
   const { alice, bob, chatId } = await tidings.pair();
   await alice.send(chatId, "one");
-  await expect
-    .poll(async () => await messagesIn(tidings, "SafetyNetFailureQueue"), patience)
-    .toBeGreaterThan(0);
+  await expect.poll(async () => await messagesIn(tidings, "SafetyNetFailureQueue")).toBeGreaterThan(0);
   expect(bob.pushed()).toEqual([]);
   expect((await bob.ask("listChats"))["chats"]).toMatchObject([{ lastMessage: null }]);
 
-  plan.mend();
+  mend();
   const { code, table } = await runRedrive(tidings);
   expect(table).toMatch(/SafetyNetFailureQueue +1 +1 +0 +1 entries sent again/);
   expect(code).toBe(0);
   await bob.waitForSeqs(chatId, [1]);
   await expect
-    .poll(async () => (await bob.ask("listChats"))["chats"], patience)
+    .poll(async () => (await bob.ask("listChats"))["chats"])
     .toMatchObject([{ lastSeq: 1, lastMessage: { preview: "one" }, unread: 1 }]);
   expect(await messagesIn(tidings, "SafetyNetFailureQueue")).toBe(0);
 });
