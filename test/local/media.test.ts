@@ -191,7 +191,7 @@ test("[MED5] where attachments are scanned, one is had when it is found clean, a
 
   const verdict = { GuardDutyMalwareScanStatus: "NO_THREATS_FOUND" };
   for (const attachmentId of [clean.attachmentId, early])
-    await expect.poll(async () => await operator.tags(attachmentId), { timeout: 15_000 }).toEqual(verdict);
+    await expect.poll(async () => await operator.tags(attachmentId)).toEqual(verdict);
   clock.move(2 * dayMs);
   tidings.platform.objects.sweep();
   expect(await operator.isThere(clean.attachmentId)).toBe(true);
@@ -235,7 +235,7 @@ test("[MED5] what the scanner could not look at is held and may be scanned again
   await operator.scan(failed, "NO_THREATS_FOUND");
   expect(await answer(failed)).toBeUndefined();
   const clean = { GuardDutyMalwareScanStatus: "NO_THREATS_FOUND" };
-  await expect.poll(async () => await operator.tags(failed), { timeout: 15_000 }).toEqual(clean);
+  await expect.poll(async () => await operator.tags(failed)).toEqual(clean);
 
   clock.move(2 * dayMs);
   tidings.platform.objects.sweep();
