@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { promisify } from "node:util";
 import type { TestProject } from "vitest/node";
+import { tidingsAssembly } from "../support/assembly.ts";
 
 declare module "vitest" {
   export interface ProvidedContext {
@@ -28,7 +29,8 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
     return async () => {};
   }
   const folder = await mkdtemp(join(tmpdir(), "tidings-e2e-"));
-  const local = await startLocal(folder);
+  // What the tests of other projects start from as well, rather than a synthesis of its own.
+  const local = await startLocal(folder, "--app", await tidingsAssembly());
   project.provide("webSocketUrl", local.outputs.WebSocketUrl);
   project.provide("tokenUrl", local.outputs.TokenUrl);
   project.provide("tokenCommand", undefined);

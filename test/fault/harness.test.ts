@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { assemblyOf } from "../support/assembly.ts";
+import { tidingsAssembly } from "../support/assembly.ts";
 import type { RunOptions } from "./harness/steps.ts";
 import { laneOf, type Report, startWorld } from "./harness/world.ts";
 
@@ -8,7 +8,7 @@ const seeds = [101, 103, 105, 107, 109];
 const size: RunOptions = { users: 2, steps: 6, groups: 0 };
 
 test("[SND2] [SND3] [SND4] [DLV1] [DLV2] [DLV3] [DLV6] [LST2] many clients under every fault, then rest: every promise was kept", async () => {
-  const assembly = await assemblyOf("bin/app.ts", ["bin", "lib", "lambdas", "protocol"]);
+  const assembly = await tidingsAssembly();
   await using world = await startWorld(assembly, "deployed");
   const reports: Report[] = [];
   for (const seed of seeds) {
@@ -29,7 +29,7 @@ test("[SND2] [SND3] [SND4] [DLV1] [DLV2] [DLV3] [DLV6] [LST2] many clients under
 const groupSeeds = [303, 311];
 
 test("[CHT3] [CHT5] [CHT6] [BLK1] [EDT1] [EDT2] [EDT3] [RCP1] groups whose members come, go and lead under every fault, pairs that block each other: everyone saw what it may see", async () => {
-  const assembly = await assemblyOf("bin/app.ts", ["bin", "lib", "lambdas", "protocol"]);
+  const assembly = await tidingsAssembly();
   await using world = await startWorld(assembly, "deployed");
   for (const seed of groupSeeds) {
     expect(laneOf(seed)).toBe("deployed");

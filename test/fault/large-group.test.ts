@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { assemblyOf } from "../support/assembly.ts";
+import { tidingsAssembly } from "../support/assembly.ts";
 import { largeGroup } from "./harness/large-group.ts";
 import { startWorld } from "./harness/world.ts";
 
@@ -11,10 +11,7 @@ const members = Number(process.env["TIDINGS_LARGE_GROUP"] ?? 20);
 const messages = members >= 256 ? 200 : 40;
 
 test("[CHT2] [CHT3] [CHT6] [DLV1] [DLV3] a large group with two devices each, a third away, messages from many while members come, leave and are removed: every device has exactly what it may see", async () => {
-  await using world = await startWorld(
-    await assemblyOf("bin/app.ts", ["bin", "lib", "lambdas", "protocol"]),
-    "deployed",
-  );
+  await using world = await startWorld(await tidingsAssembly(), "deployed");
   const report = await world.play(largeGroup({ seed: 1, members, messages }));
   expect(report.violations).toEqual([]);
   expect(report.devices).toBeGreaterThan(members * 2);

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { assemblyOf } from "../support/assembly.ts";
+import { tidingsAssembly } from "../support/assembly.ts";
 import { races, runRace } from "./harness/races.ts";
 import { startWorld, type World } from "./harness/world.ts";
 
@@ -11,7 +11,7 @@ const rates = { delay: 0.25, delayMs: 25 };
 
 let world: World | undefined;
 beforeAll(async () => {
-  world = await startWorld(await assemblyOf("bin/app.ts", ["bin", "lib", "lambdas", "protocol"]), "deployed");
+  world = await startWorld(await tidingsAssembly(), "deployed");
 });
 afterAll(async () => await world?.[Symbol.asyncDispose]());
 

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { assemblyOf } from "../support/assembly.ts";
+import { tidingsAssembly } from "../support/assembly.ts";
 import type { RunOptions } from "./harness/steps.ts";
 import { type LaneName, laneOf, startWorld } from "./harness/world.ts";
 
@@ -25,7 +25,7 @@ const regressions: readonly {
 ];
 
 test.each(regressions)("$name (seed $seed)", async ({ seed, options, lane }) => {
-  const assembly = await assemblyOf("bin/app.ts", ["bin", "lib", "lambdas", "protocol"]);
+  const assembly = await tidingsAssembly();
   await using world = await startWorld(assembly, lane ?? laneOf(seed));
   expect((await world.run(seed, options)).violations).toEqual([]);
 });

@@ -13,11 +13,8 @@ import { backFromOffline, bursts, toOneOffline, uncoalesced } from "../../bench/
 import type { Scenario } from "../../bench/scenario.ts";
 import { group } from "../../bench/scenarios.ts";
 import { startPlatform } from "../../local/platform.ts";
-import { assemblyOf } from "../support/assembly.ts";
+import { tidingsAssembly } from "../support/assembly.ts";
 import { SteadyMeter } from "../support/windows.ts";
-
-const tidingsAssembly = async (): Promise<string> =>
-  await assemblyOf("bin/app.ts", ["bin", "lib", "lambdas", "protocol"]);
 
 /** Chats that talk at once: enough to share batches, few enough for a test. */
 const pairs = 20;

@@ -10,6 +10,10 @@ const root = fileURLToPath(new URL("../..", import.meta.url));
 export const fixtureAssembly = async (): Promise<string> =>
   await assemblyOf("test/support/fixture-app/app.ts", ["test/support/fixture-app"]);
 
+/** The synthesized system itself. */
+export const tidingsAssembly = async (): Promise<string> =>
+  await assemblyOf("bin/app.ts", ["bin", "lib", "lambdas", "protocol"]);
+
 /**
  * The assembly of a CDK app. A synthesis takes seconds, so it is kept under a name made of everything it comes
  * from; test files that run at once may both make it, and the first to finish is kept.

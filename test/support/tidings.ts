@@ -3,7 +3,7 @@ import type { JsonObject, LogLine } from "../../local/contracts.ts";
 import type { FaultPlan } from "../../local/faults/fault-plan.ts";
 import { type Platform, type PlatformOptions, startPlatform } from "../../local/platform.ts";
 import { type Client, connect, newUser } from "../e2e/client.ts";
-import { assemblyOf } from "./assembly.ts";
+import { tidingsAssembly } from "./assembly.ts";
 
 /** The real template on the local platform, in this process, so that a test can break things in it. */
 export interface Tidings extends AsyncDisposable {
@@ -20,12 +20,10 @@ async function pairOf(connectTo: Tidings["connect"]): ReturnType<Tidings["pair"]
   return { alice, bob, chatId: chatId as string };
 }
 
-const sources = ["bin", "lib", "lambdas", "protocol"];
-
 export async function startTidings(options: Partial<PlatformOptions> = {}): Promise<Tidings> {
   const lines: LogLine[] = [];
   const platform = await startPlatform({
-    assemblyDir: await assemblyOf("bin/app.ts", sources),
+    assemblyDir: await tidingsAssembly(),
     port: 0,
     onLog: (line) => lines.push(line),
     ...options,
