@@ -109,7 +109,7 @@ export class ChatLog extends Construct {
   }
 }
 
-/** The variables that tell how fast a user may change and make chats: the same for every function that lets it. */
+/** The variables that tell how fast a user may change and make chats, and upload: the same for every function that lets it. */
 export const changeRate = ({ changeBurst, changesPerSec }: StageConfig) => ({
   CHANGE_BURST: String(changeBurst),
   CHANGES_PER_SEC: String(changesPerSec),

@@ -63,7 +63,7 @@ export interface StageConfig {
   readonly sendsPerSec: number;
 
   /**
-   * Changes of chats and messages, and new chats, that a user may make at once, and a second after that: [SND6]. At
+   * Changes of chats and messages, new chats and uploads that a user may make at once, and a second after that: [SND6]. At
    * once so many that an admin may fill a group.
    */
   readonly changeBurst: number;

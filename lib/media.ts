@@ -15,7 +15,7 @@ import type { ITopic } from "aws-cdk-lib/aws-sns";
 import { Construct } from "constructs";
 import { alarmOnErrors } from "./alarms.ts";
 import { ChatFunction } from "./chat-function.ts";
-import type { ChatLog } from "./chat-log.ts";
+import { changeRate, type ChatLog } from "./chat-log.ts";
 import { ChatTable, removalPolicyOf } from "./chat-table.ts";
 import type { StageConfig } from "./config.ts";
 import { grantSend, grantTable } from "./grants.ts";
@@ -87,7 +87,7 @@ export class Media extends Construct {
     this.#grantLooking(grantee);
   }
 
-  #commands({ stage, api, chatLog }: MediaProps): void {
+  #commands({ stage, api, chatLog, clients }: MediaProps): void {
     const commands = new ChatFunction(this, "Commands", {
       stage,
       handler: "media",
@@ -97,11 +97,15 @@ export class Media extends Construct {
         MESSAGES_TABLE: chatLog.messages.tableName,
         CHATS_TABLE: chatLog.chats.tableName,
         PARTICIPANTS_TABLE: chatLog.participants.tableName,
+        CLIENTS_TABLE: clients.tableName,
         ATTACHMENTS_TABLE: this.attachments.tableName,
         MEDIA_BUCKET: this.bucket.bucketName,
         SCAN_ATTACHMENTS: scanning(stage),
+        ...changeRate(stage),
       },
     });
+    // The bucket of the user's rate.
+    grantTable(commands, clients, "GetItem", "PutItem");
     grantTable(commands, chatLog.messages, "BatchGetItem", "Query");
     grantTable(commands, chatLog.chats, "GetItem");
     grantTable(commands, chatLog.participants, "BatchGetItem", "GetItem");

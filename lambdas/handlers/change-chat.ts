@@ -11,11 +11,10 @@ import {
   react,
 } from "../chats/message-changes.ts";
 import { type SettingsDependencies, updateChat } from "../chats/settings.ts";
+import { admitChanges } from "../commands/admit-changes.ts";
 import { commandHandler } from "../commands/command-handler.ts";
 import { readCount, readEnvironment, readOptionalCount } from "../environment.ts";
-import { LeakyBuckets } from "../log/leaky-buckets.ts";
 import { SharedStates } from "../log/shared-states.ts";
-import { admitting } from "../log/user-rate.ts";
 import { BlocksStore } from "../stores/blocks.ts";
 import { ChangesStore } from "../stores/changes.ts";
 import { ChatsStore } from "../stores/chats.ts";
@@ -23,7 +22,6 @@ import { ClientsStore } from "../stores/clients.ts";
 import { MessagesStore } from "../stores/messages.ts";
 import { ParticipantsStore } from "../stores/participants.ts";
 import { SharedStateStore } from "../stores/shared-state.ts";
-import { describe, log } from "../telemetry/log.ts";
 
 export const makeHandler = (
   deps: MembersDependencies & SettingsDependencies & MessageChangeDependencies & HideDependencies,
@@ -73,13 +71,7 @@ export const handler = middy(
     hiddenIn: async (chatId, userId, from, to) => await messages.hiddenIn(chatId, userId, from, to),
     entry: async (chatId, seq) => (await messages.getMany([{ chatId, seq }]))[0],
     directLaneMembers: readCount("DIRECT_LANE_MEMBERS"),
-    admit: admitting({
-      buckets: new LeakyBuckets({ burst: readCount("CHANGE_BURST"), perSec: readCount("CHANGES_PER_SEC") }),
-      bucketOf: async (userId) => await clients.bucketOf(userId, "changes"),
-      addToBucket: async (userId, seen, add) => await clients.addToBucket(userId, "changes", seen, add),
-      onSideFailure: (what, error) => log.warn(what, describe(error)),
-      now: Date.now,
-    }),
+    admit: admitChanges(clients),
     now: Date.now,
     pause: async (ms) => await pause(ms),
     random: Math.random,

@@ -3,16 +3,14 @@ import { setTimeout as pause } from "node:timers/promises";
 import middy from "@middy/core";
 import { createDynamoClient } from "../aws/clients.ts";
 import { createChat, type CreateDependencies } from "../chats/create.ts";
+import { admitChanges } from "../commands/admit-changes.ts";
 import { commandHandler } from "../commands/command-handler.ts";
-import { readCount, readEnvironment, readOptionalCount } from "../environment.ts";
-import { LeakyBuckets } from "../log/leaky-buckets.ts";
-import { admitting } from "../log/user-rate.ts";
+import { readEnvironment, readOptionalCount } from "../environment.ts";
 import { BlocksStore } from "../stores/blocks.ts";
 import { ChatsStore } from "../stores/chats.ts";
 import { ClientsStore } from "../stores/clients.ts";
 import { ParticipantsStore } from "../stores/participants.ts";
 import { SharedStateStore } from "../stores/shared-state.ts";
-import { describe, log } from "../telemetry/log.ts";
 
 export const makeHandler = (deps: CreateDependencies) =>
   commandHandler(
@@ -57,13 +55,7 @@ export const handler = middy(
     addMember: async (membership) => await participants.add(membership),
     make: async (first, state) => await chats.make(first, state, env.MESSAGES_TABLE),
     state: async (chatId) => await states.get(chatId, "strong"),
-    admit: admitting({
-      buckets: new LeakyBuckets({ burst: readCount("CHANGE_BURST"), perSec: readCount("CHANGES_PER_SEC") }),
-      bucketOf: async (userId) => await clients.bucketOf(userId, "changes"),
-      addToBucket: async (userId, seen, add) => await clients.addToBucket(userId, "changes", seen, add),
-      onSideFailure: (what, error) => log.warn(what, describe(error)),
-      now: Date.now,
-    }),
+    admit: admitChanges(clients),
     now: Date.now,
     pause: async (ms) => await pause(ms),
     ...(retentionDays !== undefined && { retentionMs: retentionDays * 86_400_000 }),

@@ -4,6 +4,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import middy from "@middy/core";
 import { createDynamoClient } from "../aws/clients.ts";
 import { MediaBucket } from "../aws/media-bucket.ts";
+import { admitChanges } from "../commands/admit-changes.ts";
 import { commandHandler } from "../commands/command-handler.ts";
 import { readCount, readEnvironment } from "../environment.ts";
 import { SharedStates } from "../log/shared-states.ts";
@@ -15,6 +16,7 @@ import {
   type UploadDependencies,
 } from "../media/upload.ts";
 import { AttachmentsStore } from "../stores/attachments.ts";
+import { ClientsStore } from "../stores/clients.ts";
 import { MessagesStore } from "../stores/messages.ts";
 import { ParticipantsStore } from "../stores/participants.ts";
 import { SharedStateStore } from "../stores/shared-state.ts";
@@ -34,6 +36,7 @@ const env = readEnvironment(
   "MESSAGES_TABLE",
   "CHATS_TABLE",
   "PARTICIPANTS_TABLE",
+  "CLIENTS_TABLE",
   "ATTACHMENTS_TABLE",
   "MEDIA_BUCKET",
 );
@@ -51,6 +54,7 @@ export const handler = middy(
     entries: async (slots) => await messages.getMany(slots),
     newest: async (chatId, limit) =>
       (await messages.readBack(chatId, Number.MAX_SAFE_INTEGER, limit)).entries,
+    admit: admitChanges(new ClientsStore(dynamo, env.CLIENTS_TABLE)),
     addUpload: async (upload) => await attachments.addUpload(upload),
     upload: async (attachmentId) => await attachments.upload(attachmentId),
     carriers: (attachmentId, chatId) => attachments.carriers(attachmentId, chatId),

@@ -1,7 +1,7 @@
 /**
- * [SND6] The two rates of a user: of what it sends, and of what it changes and the chats that it makes. Changes have
- * one of their own because people make them otherwise than messages: an admin adds a hundred members at once, and
- * then none for weeks. What a bucket is, leaky-buckets.ts tells.
+ * [SND6] The two rates of a user: of what it sends, and of what it changes, the chats that it makes and the files
+ * that it uploads. Changes have one of their own because people make them otherwise than messages: an admin adds a
+ * hundred members at once, and then none for weeks. What a bucket is, leaky-buckets.ts tells.
  */
 import { failure, type Failure } from "../../protocol/errors.ts";
 import type { Bucket, LeakyBuckets } from "./leaky-buckets.ts";

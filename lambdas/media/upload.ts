@@ -5,6 +5,7 @@ import type { UploadTarget } from "../../protocol/frames.ts";
 import { limits } from "../../protocol/limits.ts";
 import type { RequestOf } from "../../protocol/requests.ts";
 import type { MediaBucket, Piece } from "../aws/media-bucket.ts";
+import type { Admit } from "../log/user-rate.ts";
 import { refusal, type WriterDependencies } from "../log/writer.ts";
 import type { Upload } from "../stores/attachments.ts";
 
@@ -13,6 +14,8 @@ export interface UploadDependencies extends WriterDependencies {
     MediaBucket,
     "presignPut" | "presignPart" | "beginParts" | "parts" | "endParts" | "file"
   >;
+  /** [SND6] */
+  readonly admit: Admit;
   readonly addUpload: (upload: Upload) => Promise<void>;
   readonly upload: (attachmentId: string) => Promise<Upload | undefined>;
   readonly now: () => number;
@@ -24,7 +27,8 @@ export async function getAttachmentTarget(
   { chatId, contentType, size, sha256, partSha256s }: RequestOf<"getAttachmentTarget">,
   userId: string,
 ): Promise<Outcome<UploadTarget>> {
-  const refused = (await mayWrite(deps, chatId, userId)) ?? unfit(size, partSha256s);
+  const refused =
+    (await mayWrite(deps, chatId, userId)) ?? unfit(size, partSha256s) ?? (await deps.admit(userId));
   if (refused) return refused;
   const attachmentId = deps.newId();
   const checksums = size > limits.singleUploadBytes ? (partSha256s ?? []).map(toBase64) : undefined;

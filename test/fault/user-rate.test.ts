@@ -20,7 +20,7 @@ const withRate = (template: JsonObject): void => {
   }
 };
 
-test("[SND6] [EDT3] [CHT2] [CHT3] changes and new chats take from one bucket of their user, messages from another; what is refused leaves nothing, what is there is found, nobody else is held up", async () => {
+test("[SND6] [EDT3] [CHT2] [CHT3] changes, new chats and uploads take from one bucket of their user, messages from another; what is refused leaves nothing, what is there is found, nobody else is held up", async () => {
   await using tidings = await startTidings({ mutateTemplate: withRate });
   const { alice, bob, chatId: direct } = await tidings.pair();
   const group = { participants: [bob.userId], name: "Family", clientChatId: randomUUID() };
@@ -39,6 +39,13 @@ test("[SND6] [EDT3] [CHT2] [CHT3] changes and new chats take from one bucket of 
     createDirect: async () => await alice.request("createChat", { participants: [newUser("more")] }),
     createGroup: async () =>
       await alice.request("createChat", { ...group, name: "More", clientChatId: randomUUID() }),
+    upload: async () =>
+      await alice.request("getAttachmentTarget", {
+        chatId,
+        contentType: "image/png",
+        size: 1,
+        sha256: "0".repeat(64),
+      }),
   };
   const times = (count: number) => Array.from({ length: count }, (_, at) => at);
   // To take back what is not there is no change: the burst goes quickly.
