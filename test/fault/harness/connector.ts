@@ -103,13 +103,13 @@ export class Connector {
     while (this.#wanted && this.link === undefined) {
       await this.connectOnce();
       if (this.link !== undefined || !this.#wanted) return;
-      patience.tried(false);
+      patience.tried();
       if (patience.isOver) {
         this.#hasGivenUp = true;
         history.add(this.#device, { type: "gaveUp", what: "connecting" });
         return;
       }
-      await pause((20 + random() * 60) * patience.pauses);
+      await pause(20 + random() * patience.pauseMs(60));
     }
   }
 }

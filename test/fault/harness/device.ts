@@ -56,6 +56,7 @@ export class Device {
   readonly #syncer: Syncer;
   readonly #synced = new WeakSet<Link>();
   #gapTimer: NodeJS.Timeout | undefined;
+  #gapPatience: Patience;
   readonly #underWay = new Set<Promise<unknown>>();
 
   constructor(options: DeviceOptions) {
@@ -66,6 +67,7 @@ export class Device {
     this.#history = options.history;
     const { random, ackWaitMs, patienceMs } = options;
     const patience = patienceMs !== undefined && { patienceMs };
+    this.#gapPatience = new Patience(patienceMs);
     this.#connector = new Connector({
       ...options,
       onEntry: (entry) => this.#take(entry),
@@ -191,7 +193,7 @@ export class Device {
       const { link } = this.#connector;
       const events = link && (await this.#track(this.#syncer.over(link, limit, patience)));
       if (events !== undefined) return events;
-      await pause(30 * patience.pauses);
+      await pause(patience.pauseMs(30));
     }
     this.#history.add(this.name, { type: "gaveUp", what: "sync" });
     return [];
@@ -247,8 +249,14 @@ export class Device {
       this.#gapTimer = undefined;
       const { link } = this.#connector;
       if (link === undefined || !this.#inbox.hasGap || !this.healsGaps) return;
-      this.#inBackground(this.#syncer.over(link, undefined).finally(() => this.#lookAtGaps(gapAgainMs)));
+      this.#inBackground(this.#healGap(link));
     }, waitMs);
+  }
+
+  async #healGap(link: Link): Promise<void> {
+    const events = await this.#syncer.over(link, undefined, this.#gapPatience);
+    if (events !== undefined) this.#gapPatience = new Patience(this.#options.patienceMs);
+    this.#lookAtGaps(this.#gapPatience.pauseMs(gapAgainMs));
   }
 
   #inBackground(work: Promise<unknown>): void {

@@ -15,14 +15,17 @@ export interface Reply {
 }
 
 /**
- * `unknown`: no answer came, or one that does not say to whom; the request may have been carried out or not. `isLate`:
- * it was waited for in vain.
+ * `unknown`: it may have been carried out or not. `late`: its answer was waited for in vain. `lost`: the connection was.
+ * `refused`: the gateway said that something failed, which may have been another request.
  */
 export type Outcome =
   | { readonly type: "reply"; readonly reply: Reply }
-  | { readonly type: "unknown"; readonly isLate: boolean };
+  | { readonly type: "unknown"; readonly why: Unknown };
 
-const lost: Outcome = { type: "unknown", isLate: false };
+export type Unknown = "late" | "lost" | "refused";
+
+const lost: Outcome = { type: "unknown", why: "lost" };
+const refused: Outcome = { type: "unknown", why: "refused" };
 
 interface AskOptions {
   /** Gets every reply with this request's id, also one that comes after it was given up. */
@@ -125,7 +128,7 @@ export class Link {
   ): Promise<Outcome> {
     if (!this.isOpen) return lost;
     return await new Promise<Outcome>((resolve) => {
-      const timer = setTimeout(() => resolve({ type: "unknown", isLate: true }), patienceMs);
+      const timer = setTimeout(() => resolve({ type: "unknown", why: "late" }), patienceMs);
       const settle = (outcome: Outcome): void => {
         clearTimeout(timer);
         resolve(outcome);
@@ -175,7 +178,7 @@ export class Link {
     }
     // The gateway's own words name no request of the client: any that is open may be meant.
     if (typeof frame["message"] === "string" && frame["connectionId"] !== undefined) {
-      for (const { settle } of this.#asked.values()) settle(lost);
+      for (const { settle } of this.#asked.values()) settle(refused);
       return;
     }
     this.#history.add(this.#device, { type: "strange", frame: text.slice(0, 300) });

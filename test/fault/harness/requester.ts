@@ -137,12 +137,13 @@ export class Requester {
           if (outcome.type === "reply") {
             const { status, error } = outcome.reply;
             if (status === "SUCCESS" || error?.retryable !== true) return outcome;
-            await this.#pause(0, Math.min(error.retryAfterMs ?? 50, 200) * patience.pauses);
+            patience.tried();
+            await this.#pause(0, patience.pauseMs(Math.min(error.retryAfterMs ?? 50, 200)));
           } else {
             if (!connector.isWanted) return undefined;
-            await this.#pause(10, 40 * patience.pauses);
+            patience.tried(outcome.why);
+            await this.#pause(10, patience.pauseMs(40));
           }
-          patience.tried(outcome.type === "unknown" && outcome.isLate);
         }
         history.add(device, { type: "gaveUp", what });
         return undefined;

@@ -40,7 +40,7 @@ export class Syncer {
         history.add(device, { type: "gaveUp", what: "first sync" });
         return false;
       }
-      await pause(30 * patience.pauses);
+      await pause(patience.pauseMs(30));
     }
     return false;
   }
@@ -63,12 +63,12 @@ export class Syncer {
         { patienceMs: patience.waitMs },
       );
       if (asked.type === "unknown") {
-        patience.tried(asked.isLate);
+        patience.tried(asked.why);
         return undefined;
       }
       const { reply } = asked;
       if (reply.status === "FAILURE") {
-        patience.tried(false);
+        patience.tried();
         // Another connection of this device is the one: this one is of no use.
         if (reply.error?.code === "conflict") link.close();
         return undefined;
