@@ -24,8 +24,12 @@ const regressions: readonly {
   },
 ];
 
-test.each(regressions)("$name (seed $seed)", async ({ seed, options, lane }) => {
-  const assembly = await tidingsAssembly();
-  await using world = await startWorld(assembly, lane ?? laneOf(seed));
-  expect((await world.run(seed, options)).violations).toEqual([]);
-});
+test.each(regressions)(
+  "$name (seed $seed)",
+  async ({ seed, options, lane }) => {
+    const assembly = await tidingsAssembly();
+    await using world = await startWorld(assembly, lane ?? laneOf(seed));
+    expect((await world.run(seed, options)).violations).toEqual([]);
+  },
+  900_000,
+);
