@@ -77,7 +77,7 @@ test("[SND3] 16 concurrent senders, 50 messages each: seqs 1 to 800, each once, 
     await device.ack(chat, total);
     expect((await device.sync()).events).toEqual([]);
   }
-}, 180_000);
+});
 
 test("[DLV3] a sync while messages arrive: what it does not hold is pushed", async () => {
   const { alice, bob, chatId } = await pair();
