@@ -118,7 +118,8 @@ const start = async (
   const platform = await startPlatform({
     assemblyDir,
     port: args.port,
-    compileCacheFolder: join(localDir, "compile-cache"),
+    // It is looked up by the path of the code, which no later start has: so it goes with this one.
+    compileCacheFolder: join(outDir, "compile-cache"),
     onLog: (line) => writeLine(line, log),
     ...(args.data !== undefined && { dataDir: resolve(args.data) }),
   });
