@@ -31,10 +31,15 @@ export class DetailsReader {
 
   /** @param unasked by device, what it had before anything was asked for */
   async devices(unasked: ReadonlyMap<string, NonNullable<DeviceEnd["hadUnasked"]>>): Promise<DeviceEnd[]> {
-    const ends = await inTurns(
-      this.#scene.actors,
-      async ({ device }) => await this.#endOf(device, unasked.get(device.name)),
-    );
+    const { world } = this.#scene;
+    const ends = await inTurns(this.#scene.actors, async ({ device }) => {
+      const mine = world.filter(({ users }) => users.includes(device.userId));
+      return await this.#endOf(
+        device,
+        mine.map(({ chatId }) => chatId),
+        unasked.get(device.name),
+      );
+    });
     // Lists last: what one device acknowledges may show in another's.
     return await inTurns(this.#scene.actors, async ({ device }, at) => {
       const listed = await device.query("listChats", { limit: 100 });
@@ -60,10 +65,11 @@ export class DetailsReader {
     });
   }
 
-  async #endOf(device: Device, hadUnasked: DeviceEnd["hadUnasked"]): Promise<DeviceEnd> {
-    const chats = this.#scene.world
-      .filter(({ users }) => users.includes(device.userId))
-      .map(({ chatId }) => chatId);
+  async #endOf(
+    device: Device,
+    chats: readonly string[],
+    hadUnasked: DeviceEnd["hadUnasked"],
+  ): Promise<DeviceEnd> {
     const read = async (): Promise<Map<string, number>> =>
       new Map(
         await Promise.all(
