@@ -34,6 +34,9 @@ export const limits = {
    * largest message. Of everybody in a group of 256, as long as users' ids are no longer than 60 characters or so.
    */
   reactionsJsonBytes: 28_000,
+  /** [EDT3] Reactions before a user's last to a message that are remembered, and those of all its users. */
+  earlierReactions: 8,
+  earlierReactionsOfAll: 512,
   /** [PRS1] Users whose presence one connection is told of. */
   watchedUsers: 100,
   /** [PRS4] Members of the largest group in which typing is told. */

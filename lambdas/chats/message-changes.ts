@@ -3,7 +3,7 @@ import { failure, type Failure, type Outcome, success } from "../../protocol/err
 import type { ChatChange, Changed } from "../../protocol/frames.ts";
 import { limits } from "../../protocol/limits.ts";
 import type { RequestOf } from "../../protocol/requests.ts";
-import { isVisible, type Entry, type MessageEntry } from "../log/entry.ts";
+import { isVisible, type Entry, type MessageEntry, type Reaction, type UserReaction } from "../log/entry.ts";
 import { checkSize, checkText } from "../log/message-text.ts";
 import type { Effect } from "../stores/effects.ts";
 import type { DeviceKey } from "../stores/inbox.ts";
@@ -72,12 +72,14 @@ export async function react(
   if (emoji !== null && !isEmoji(emoji)) return failure("bad_request", "emoji: must be one emoji, or null");
   return await changeMessage(deps, chatId, target, actor, (message, { seq }, isHidden) => {
     if (message.deleted || isHidden) return noSuchMessage;
-    const before = message.reactions?.find(({ userId }) => userId === actor.userId);
-    if ((before?.emoji ?? null) === emoji) return success("nothing to change");
-    if (emoji !== null && !hasRoom(message, { userId: actor.userId, emoji }))
+    const { userId } = actor;
+    const mine = message.reactions?.find((one) => one.userId === userId);
+    if ((mine?.emoji ?? null) === emoji) return success("nothing to change");
+    if (emoji !== null && !hasRoom(message, { userId, emoji }))
       return failure("limit_exceeded", "seq: has as many reactions as it can have");
+    const reaction = { emoji, seq: seq + 1 };
     return planned(message, { type: "reacted", target, emoji }, [
-      { kind: "react", chatId, target, userId: actor.userId, emoji, seq: seq + 1 },
+      { kind: "react", chatId, target, userId, reaction, earlier: earlierOf(message, mine) },
     ]);
   });
 }
@@ -120,7 +122,23 @@ const planned = (
     effects,
   });
 
-/** [EDT3] True where the message, with this reaction of the user, fits the frame that shows it. */
+/**
+ * [EDT3] [CHT6] A user's reactions before the next, of which those may know who do not see that one: as many as a
+ * user and the message may remember, oldest first.
+ */
+function earlierOf({ reactions = [] }: MessageEntry, mine: UserReaction | undefined): readonly Reaction[] {
+  if (!mine) return [];
+  const { earlier = [], emoji, seq } = mine;
+  const others = reactions.reduce((sum, one) => sum + (one === mine ? 0 : (one.earlier?.length ?? 0)), 0);
+  const room = Math.min(limits.earlierReactions, limits.earlierReactionsOfAll - others);
+  const all = [...earlier, { emoji, seq }];
+  return all.slice(Math.max(0, all.length - Math.max(0, room)));
+}
+
+/**
+ * [EDT3] True where the message, with this reaction of the user, fits the frame that shows it. Who took its own
+ * back has its place still: its reaction may be what those see who have left since.
+ */
 function hasRoom({ reactions = [] }: MessageEntry, reaction: { userId: string; emoji: string }): boolean {
   const others = reactions.filter(({ userId }) => userId !== reaction.userId);
   const shown = [...others, reaction].map(({ userId, emoji }) => ({ userId, emoji }));

@@ -20,8 +20,11 @@ export interface Periods {
   readonly earlier?: readonly Required<Period>[];
 }
 
-/** Spans remembered beside the last; the oldest are forgotten, and with them what could be seen in them. */
-export const maxEarlier = 50;
+/**
+ * Spans remembered beside the last; the oldest are forgotten, and with them what could be seen in them. More than
+ * anybody comes and goes, or blocks and unblocks; some 15 bytes each of a row that is read with every request.
+ */
+const maxEarlier = 1_000;
 
 /** The spans that hold something: one that ended before it began does not. */
 export const periodsOf = ({ joinedSeq, leftSeq, earlier = [] }: Periods): readonly Period[] => [

@@ -41,8 +41,22 @@ export interface MessageEntry extends EntryBase {
   readonly edits?: readonly { readonly seq: number; readonly at: number }[];
   /** [EDT1] The entry that deleted it for everyone. */
   readonly deleted?: { readonly seq: number; readonly at: number };
-  /** [EDT3] By user, with the entry that made it. */
-  readonly reactions?: readonly { readonly userId: string; readonly emoji: string; readonly seq: number }[];
+  /** [EDT3] One a user, in no order. */
+  readonly reactions?: readonly UserReaction[];
+}
+
+/** What a user made of its reaction to a message, and the entry that made it so. */
+export interface Reaction {
+  /** Null: it was taken back. */
+  readonly emoji: string | null;
+  readonly seq: number;
+}
+
+/** A user's reaction to a message as it is, and as it was before for who may not see that it changed. */
+export interface UserReaction extends Reaction {
+  readonly userId: string;
+  /** Oldest first; the oldest are forgotten. */
+  readonly earlier?: readonly Reaction[];
 }
 
 /** [CHT5] One change of the chat itself. It is no message: not counted as unread, not shown as a preview. */
@@ -149,7 +163,12 @@ function doneTo(
 ): Pick<NewMessageFrame, "editedAt" | "deletedAt" | "reactions"> {
   if (entry.deleted) return { deletedAt: entry.deleted.at };
   const edit = editFor(entry, sees);
-  const reactions = (entry.reactions ?? []).filter(({ seq }) => sees(seq)).toSorted((a, b) => a.seq - b.seq);
+  const reactions = (entry.reactions ?? [])
+    .flatMap(({ userId, earlier = [], ...last }) => {
+      const seen = [...earlier, last].findLast(({ seq }) => sees(seq));
+      return seen?.emoji == null ? [] : [{ userId, emoji: seen.emoji, seq: seen.seq }];
+    })
+    .toSorted((a, b) => a.seq - b.seq);
   return {
     ...(edit && { editedAt: edit.at }),
     ...(reactions.length > 0 && {

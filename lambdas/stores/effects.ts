@@ -1,6 +1,7 @@
 /** What follows from a change of a chat in other items than its entry. */
 import type { TransactWriteItem } from "@aws-sdk/client-dynamodb";
 import type { Periods } from "../chats/periods.ts";
+import type { Reaction } from "../log/entry.ts";
 import { n, s } from "./attributes.ts";
 import { blockKey } from "./blocks.ts";
 import { newChatItem, type PersonalChat } from "./chat-items.ts";
@@ -65,8 +66,9 @@ export type Effect =
       readonly chatId: string;
       readonly target: number;
       readonly userId: string;
-      readonly emoji: string | null;
-      readonly seq: number;
+      readonly reaction: Reaction;
+      /** What it was before, oldest first, as far as it is remembered. */
+      readonly earlier: readonly Reaction[];
     }
   /** A user deletes a message for itself: once. The mark goes with the message. */
   | {
@@ -144,12 +146,10 @@ export function itemsOf(effect: Effect, tables: ChangeTables): TransactWriteItem
           Update: {
             TableName: messages,
             Key: slotKey({ chatId: effect.chatId, seq: effect.target }),
-            UpdateExpression: effect.emoji === null ? "REMOVE #by" : "SET #by = :reaction",
+            UpdateExpression: "SET #by = :reaction",
             ConditionExpression: "attribute_exists(chatId) AND attribute_not_exists(deletedSeq)",
             ExpressionAttributeNames: { "#by": reactionName(effect.userId) },
-            ...(effect.emoji !== null && {
-              ExpressionAttributeValues: { ":reaction": reactionItem(effect.emoji, effect.seq) },
-            }),
+            ExpressionAttributeValues: { ":reaction": reactionItem(effect.reaction, effect.earlier) },
           },
         },
       ];

@@ -4,7 +4,7 @@ import * as z from "zod/mini";
 import { carriedAttachment } from "../../protocol/attachments.ts";
 import type { ChatChange } from "../../protocol/frames.ts";
 import { slotKeptMs } from "../log/append.ts";
-import type { ChangeEntry, Entry, Lane, MessageEntry } from "../log/entry.ts";
+import type { ChangeEntry, Entry, Lane, MessageEntry, Reaction } from "../log/entry.ts";
 import { type Item, n, number, optionalNumber, optionalText, s, text } from "./attributes.ts";
 
 export interface LogPosition {
@@ -71,7 +71,19 @@ const plain = (value: unknown): AttributeValue => {
 export const reactionName = (userId: string): string => `${reactionPrefix}${userId}`;
 const reactionPrefix = "reaction:";
 
-export const reactionItem = (emoji: string, seq: number): AttributeValue => ({ L: [s(emoji), n(seq)] });
+/** Emoji and seq of the last, then of those before, oldest first. */
+export const reactionItem = (last: Reaction, earlier: readonly Reaction[]): AttributeValue => ({
+  L: [last, ...earlier].flatMap(({ emoji, seq }) => [emoji === null ? { NULL: true } : s(emoji), n(seq)]),
+});
+
+function toReaction(value: AttributeValue): Reaction & { readonly earlier?: readonly Reaction[] } {
+  const all: Reaction[] = [];
+  for (let rest = value.L ?? []; rest.length > 1; rest = rest.slice(2))
+    all.push({ emoji: rest[0]?.S ?? null, seq: Number(rest[1]?.N) });
+  const [last, ...earlier] = all;
+  if (!last) throw new Error("a reaction that is empty");
+  return { ...last, ...(earlier.length > 0 && { earlier }) };
+}
 
 export const editItem = (seq: number, at: number): AttributeValue => ({ L: [n(seq), n(at)] });
 
@@ -116,8 +128,7 @@ function doneTo(item: Item): Pick<MessageEntry, "firstText" | "edits" | "deleted
   const deletedSeq = optionalNumber(item, "deletedSeq");
   const reactions = Object.entries(item).flatMap(([name, value]) => {
     if (!name.startsWith(reactionPrefix)) return [];
-    const [emoji, seq] = value.L ?? [];
-    return [{ userId: name.slice(reactionPrefix.length), emoji: emoji?.S ?? "", seq: Number(seq?.N) }];
+    return [{ userId: name.slice(reactionPrefix.length), ...toReaction(value) }];
   });
   return {
     ...(firstText !== undefined && { firstText }),

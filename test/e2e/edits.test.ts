@@ -243,9 +243,11 @@ test("[EDT2] [EDT3] [EDT5] [CHT6] who has left sees a message as it was then, bu
   await edit(alice, chatId, seq, "third");
   await edit(alice, chatId, seq, "fourth");
   await react(carol, chatId, seq, "👎");
-  const then = { message: "second" };
+  await react(alice, chatId, seq, "🎉");
+  const then = { message: "second", reactions: [{ userId: carol.userId, emoji: "👍" }] };
   expect(await shown(bob, chatId, seq)).toMatchObject(then);
-  expect((await shown(bob, chatId, seq))?.["reactions"]).toBeUndefined();
+  await react(carol, chatId, seq, null);
+  expect(await shown(bob, chatId, seq)).toMatchObject(then);
   expect((await bob.sync()).events.find((entry) => entry.seq === seq)).toMatchObject(then);
   await expect
     .poll(async () => await rowOf(carol, chatId), soon)
@@ -256,7 +258,7 @@ test("[EDT2] [EDT3] [EDT5] [CHT6] who has left sees a message as it was then, bu
   });
   expect(await shown(carol, chatId, seq)).toMatchObject({
     message: "fourth",
-    reactions: [{ userId: carol.userId, emoji: "👎" }],
+    reactions: [{ userId: alice.userId, emoji: "🎉" }],
   });
   await remove(alice, chatId, seq);
   expect(await shown(bob, chatId, seq)).toMatchObject({ message: "", deletedAt: expect.any(Number) });
@@ -269,18 +271,23 @@ test("[EDT2] [EDT3] [EDT5] [CHT6] who has left sees a message as it was then, bu
 test("[EDT2] [EDT5] [BLK1] who blocks the other user sees nothing of its edits and reactions from then; after unblocking, not those of then", async () => {
   const { alice, bob, chatId } = await pair();
   const { seq } = await bob.send(chatId, "before");
+  const { seq: reacted } = await react(bob, chatId, seq, "👍");
   await alice.ask("blockUser", { userId: bob.userId });
   const { seq: hidden } = await bob.send(chatId, "hidden");
   await edit(bob, chatId, seq, "changed");
-  await react(bob, chatId, seq, "👍");
+  await react(bob, chatId, seq, null);
   for (const [command, fields] of each(chatId, seq)) {
     if ("for" in fields && fields.for === "me") continue;
     expect(await code(alice.request(command, fields))).toBe("blocked");
   }
   const as = async () => [await history(alice, chatId), (await alice.sync()).events];
-  for (const entries of await as()) expect(entries).toMatchObject([{ seq, message: "before" }]);
+  const before = [
+    { seq, message: "before", reactions: [{ userId: bob.userId, emoji: "👍" }] },
+    { seq: reacted, change: { type: "reacted" } },
+  ];
+  for (const entries of await as()) expect(entries).toMatchObject(before);
   await alice.ask("unblockUser", { userId: bob.userId });
-  for (const entries of await as()) expect(entries).toMatchObject([{ seq, message: "before" }]);
+  for (const entries of await as()) expect(entries).toMatchObject(before);
   expect((await shown(alice, chatId, seq))?.["editedAt"]).toBeUndefined();
 
   // Of a message that it must never see, an edit is an entry without its text.
@@ -294,6 +301,7 @@ test("[EDT2] [EDT5] [BLK1] who blocks the other user sees nothing of its edits a
   for (const entries of await as()) {
     expect(entries).toMatchObject([
       { seq, message: "for all" },
+      { seq: reacted, change: { type: "reacted" } },
       { seq: leak, change: { message: null } },
       { seq: fair, change: { message: "for all" } },
     ]);

@@ -6,7 +6,8 @@ import {
   type MessageChangeDependencies,
   react,
 } from "../../lambdas/chats/message-changes.ts";
-import { type MessageEntry, toFrame } from "../../lambdas/log/entry.ts";
+import { type MessageEntry, toFrame, upTo } from "../../lambdas/log/entry.ts";
+import type { Effect } from "../../lambdas/stores/effects.ts";
 import type { SharedState } from "../../lambdas/stores/shared-state.ts";
 import { limits } from "../../protocol/limits.ts";
 
@@ -114,4 +115,54 @@ test("[EDT3] [DLV3] the largest message fits a frame with all reactions that are
   const again = world(entry, sentAt, one);
   expect(await codeOf(react(again, { ...request, emoji: "👍" }, one))).toBe("done");
   expect(await codeOf(react(again, { ...request, emoji: null }, one))).toBe("done");
+});
+
+test("[EDT3] [EDT5] a reaction that changes again and again: the last eight before it are remembered, and who saw one of them still does", async () => {
+  const request = { command: "react", chatId, seq: 2 } as const;
+  const emojis = ["👎", "👍", null] as const;
+  let entry: MessageEntry = { ...message, reactions: [{ userId: "admin", emoji: "🎉", seq: 3 }] };
+  for (let seq = 4; seq < 34; seq += 1) {
+    const before = { ...world(entry, sentAt), tip: async () => ({ ...entry, seq: seq - 1 }) };
+    const stored: Effect[] = [];
+    const commit: MessageChangeDependencies["commit"] = async (_, effects) => {
+      stored.push(...effects);
+      return true;
+    };
+    const emoji = emojis[seq % 3] ?? null;
+    expect(await codeOf(react({ ...before, commit }, { ...request, emoji }, bob))).toBe("done");
+    const [effect] = stored;
+    if (effect?.kind !== "react") throw new Error("no reaction was stored");
+    expect(effect.reaction).toEqual({ emoji, seq });
+    const others = (entry.reactions ?? []).filter(({ userId }) => userId !== bob.userId);
+    const { reaction, earlier } = effect;
+    entry = { ...entry, reactions: [...others, { userId: bob.userId, ...reaction, earlier }] };
+  }
+  const shownUpTo = (seq: number) => {
+    const frame = toFrame(entry, upTo(seq));
+    return frame.command === "newMessage" ? frame.reactions?.map(({ emoji }) => emoji) : undefined;
+  };
+  for (let seq = 25; seq < 34; seq += 1) {
+    const own = emojis[seq % 3] ?? null;
+    expect([seq, shownUpTo(seq)]).toEqual([seq, own === null ? ["🎉"] : ["🎉", own]]);
+  }
+  expect(shownUpTo(24)).toEqual(["🎉"]);
+  expect(shownUpTo(2)).toBeUndefined();
+});
+
+test("[EDT3] all users of a message together have a bound to what is remembered of their reactions", async () => {
+  const old = Array.from({ length: 8 }, (_, at) => ({ emoji: "👍", seq: 3 + at }));
+  const last = { emoji: null, seq: 12 };
+  const others = Array.from({ length: 63 }, (_, at) => ({ userId: `u${at}`, ...last, earlier: old }));
+  const mine = { userId: bob.userId, emoji: "👍", seq: 20, earlier: old };
+  const kept = async (reactions: MessageEntry["reactions"]) => {
+    const stored: Effect[] = [];
+    const deps = world({ ...message, ...(reactions && { reactions }) }, sentAt);
+    const commit: MessageChangeDependencies["commit"] = async (_, effects) => stored.push(...effects) > 0;
+    const tip = async () => ({ ...message, seq: 20 });
+    await react({ ...deps, tip, commit }, { command: "react", chatId, seq: 2, emoji: null }, bob);
+    return stored.flatMap((effect) => (effect.kind === "react" ? [effect.earlier.length] : []));
+  };
+  expect(await kept([...others, mine])).toEqual([8]);
+  expect(await kept([...others, { userId: "u63", ...last, earlier: old.slice(3) }, mine])).toEqual([3]);
+  expect(await kept([...others, { userId: "u63", ...last, earlier: old }, mine])).toEqual([0]);
 });

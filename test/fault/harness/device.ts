@@ -56,6 +56,7 @@ export class Device {
   readonly #syncer: Syncer;
   readonly #synced = new WeakSet<Link>();
   #gapTimer: NodeJS.Timeout | undefined;
+  #isHealing = false;
   #gapPatience: Patience;
   readonly #underWay = new Set<Promise<unknown>>();
 
@@ -244,7 +245,8 @@ export class Device {
   }
 
   #lookAtGaps(waitMs: number): void {
-    if (!this.#inbox.hasGap || !this.healsGaps) return;
+    // One sync at a time: what is asked while the last is on its way brings nothing but load.
+    if (!this.#inbox.hasGap || !this.healsGaps || this.#isHealing) return;
     this.#gapTimer ??= setTimeout(() => {
       this.#gapTimer = undefined;
       const { link } = this.#connector;
@@ -254,7 +256,9 @@ export class Device {
   }
 
   async #healGap(link: Link): Promise<void> {
+    this.#isHealing = true;
     const events = await this.#syncer.over(link, undefined, this.#gapPatience);
+    this.#isHealing = false;
     if (events !== undefined) this.#gapPatience = new Patience(this.#options.patienceMs);
     this.#lookAtGaps(this.#gapPatience.pauseMs(gapAgainMs));
   }
