@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { checkHiding } from "./harness/check-hiding.ts";
+import { checkLogs, checkSends } from "./harness/check-log.ts";
 import { checkTimers } from "./harness/check-timers.ts";
 import type { StoredEntry } from "./harness/evidence.ts";
 import { change, chats, factsOf, message, pushed, request, rules } from "./harness/hand-made.ts";
@@ -47,6 +48,30 @@ test("[EDT1] one's own deletion is an entry of one's own log alone, and asked fo
   const { history } = factsOf([made, pushed("bob/d0", { ...hidden("g"), seq: 3 }, 1_000)]);
   history.events.push(pushed("bob/d0", change("g", 1, "bob", { type: "created", name: "x" }, "bob"), 800));
   expect(rules(new Sight(history, chats).replayed("g").violations)).toContain("EDT1");
+});
+
+test("[EDT1] an entry of one's own log that only a reply told is missed where another device was never shown it", () => {
+  const own: WorldChat = { chatId: "p_bob", type: "personal", users: ["bob"] };
+  const hides = request("bob/d0", "deleteMessage", { chatId: "c", seq: 1, for: "me" }, 1_000, {
+    chatId: "p_bob",
+    seq: 1,
+  });
+  const base = { chatId: "p_bob", seq: 1, userId: "bob", deviceId: "d0", sentAt: 1_010 };
+  const logs = new Map([["p_bob", [{ kind: "change", ...base } as const]]]);
+  const found = (...events: readonly HistoryEvent[]) => {
+    const facts = factsOf([...hides, ...events], { logs });
+    const judged = { ...facts, sight: new Sight(facts.history, [...chats, own]) };
+    return rules([...checkLogs(judged), ...checkSends(judged)]);
+  };
+  const laptop: HistoryEvent = { type: "opened", device: "bob/d1", link: 2, at: 1 };
+  const shown = pushed(
+    "bob/d1",
+    change("p_bob", 1, "bob", { type: "messageHidden", chatId: "c", target: 1 }),
+    2_000,
+  );
+  expect(found()).toEqual([]);
+  expect(found(laptop)).toEqual(["SND3", "CHT5"]);
+  expect(found(laptop, shown)).toEqual([]);
 });
 
 test("[EDT6] the checker finds an entry that is kept longer or shorter than the timer before it says", () => {

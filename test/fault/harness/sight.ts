@@ -172,6 +172,17 @@ export class Sight {
     });
   }
 
+  /**
+   * True where nobody need ever have been shown an entry: it is of a user's own log, which has no history, and all of
+   * the user's devices know it from the replies to their requests.
+   */
+  isToldByReply(chatId: string, seq: number): boolean {
+    const chat = this.#chats.get(chatId);
+    if (chat?.type !== "personal") return false;
+    const devices = [...this.#opened.keys()].filter((device) => chat.users.includes(userOf(device)));
+    return devices.length > 0 && devices.every((device) => this.#ownOf(device, chatId).has(seq));
+  }
+
   #wasThereFirst(chatId: string, opened: number): boolean {
     const first = this.wire(chatId).seen.get(1);
     return first === undefined || this.wire(chatId).momentOf(first).latest > opened;
