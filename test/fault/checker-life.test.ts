@@ -117,6 +117,25 @@ test("[EDT6] the checker finds an entry that is kept longer or shorter than the 
   expect(found(good, hourMs)).toEqual(["EDT6"]);
 });
 
+test("[EDT6] [BLK1] the checker finds that one who blocks is told of a timer that was set behind the block", () => {
+  const set = (seq: number, disappearAfterMs: number | null) =>
+    change("c", seq, "alice", { type: "timerSet", disappearAfterMs });
+  const asks = (at: number, disappearAfterMs: number | null) =>
+    request("alice/d0", "updateChat", { chatId: "c", disappearAfterMs }, at, { chatId: "c" });
+  const blocks = request("bob/d0", "blockUser", { userId: "alice" }, 1_000, {});
+  const found = (told: number | null, ...events: readonly HistoryEvent[]) => {
+    const users = [{ userId: "bob", chatId: "c", details: { chat: { disappearAfterMs: told } } }];
+    return rules(checkTimers(factsOf(events, { users })));
+  };
+  const before = [...asks(400, hourMs), pushed("alice/d0", set(1, hourMs), 500)];
+  const after = [...asks(2_000, null), pushed("alice/d0", set(2, null), 2_100)];
+  const meanwhile = [...asks(990, null), pushed("alice/d0", set(2, null), 1_020)];
+  expect(found(hourMs, ...before, ...blocks, ...after)).toEqual([]);
+  expect(found(null, ...before, ...blocks, ...after)).toEqual(["EDT6"]);
+  for (const told of [null, hourMs]) expect(found(told, ...before, ...blocks, ...meanwhile)).toEqual([]);
+  expect(found(2 * hourMs, ...before, ...blocks, ...meanwhile)).toEqual(["EDT6"]);
+});
+
 test("what a user sets is certain between an answer and the next asking, and where nothing unanswered may undo it", () => {
   const set = (type: "asked" | "done", requestId: string, value: boolean, at: number) => ({
     type,

@@ -2,6 +2,7 @@
 import type { Case } from "./case.ts";
 import type { StoredEntry } from "./evidence.ts";
 import type { SeenEntry } from "./history.ts";
+import type { Sight } from "./sight.ts";
 import { type Violation, violation } from "./violation.ts";
 
 /** Time to live outlasts what clients may see by a week, docs/SPEC.md. */
@@ -23,10 +24,32 @@ export function* checkTimers({ sight, logs, users }: Case): Generator<Violation>
     if (type === "personal") continue;
     for (const { userId, chatId: of, details } of users) {
       const told = (details?.["chat"] as { disappearAfterMs?: number | null } | undefined)?.disappearAfterMs;
-      if (of === chatId && told !== undefined && told !== keptMs)
-        yield violation("EDT6", `${userId} is told that ${chatId} keeps messages`, told, keptMs);
+      if (of !== chatId || told === undefined) continue;
+      const may = timersFor(sight, chatId, userId) ?? [keptMs];
+      if (!may.includes(told))
+        yield violation("EDT6", `${userId} is told that ${chatId} keeps messages`, told, may);
     }
   }
+}
+
+/** [BLK1] To one who blocks the other user: as it may have stood when the block was made. Undefined: as it is. */
+function timersFor(sight: Sight, chatId: string, userId: string): (number | null)[] | undefined {
+  const chat = sight.chats.find((one) => one.chatId === chatId && one.type === "direct");
+  const { open, blocked } = sight.blocking(userId, chat?.users.find((one) => one !== userId) ?? "");
+  const wasOpen = open.at(-1)?.before ?? Number.NEGATIVE_INFINITY;
+  if (wasOpen === Number.POSITIVE_INFINITY) return undefined;
+  const isBlocked = blocked.find(({ after }) => after >= wasOpen)?.after ?? Number.POSITIVE_INFINITY;
+  let before: number | null = null;
+  const meanwhile: (number | null)[] = [];
+  const log = [...sight.wire(chatId).seen.values()].sort((a, b) => a.seq - b.seq);
+  for (const entry of log) {
+    if (entry.command !== "chatUpdate" || entry.change.type !== "timerSet") continue;
+    const { earliest, latest } = sight.momentAt(chatId, entry.seq);
+    const { disappearAfterMs = null } = entry.change;
+    if (latest < wasOpen) before = disappearAfterMs;
+    else if (earliest <= isBlocked) meanwhile.push(disappearAfterMs);
+  }
+  return [before, ...meanwhile];
 }
 
 /** Epoch seconds. What concerns a message ends with it; other changes stay. */

@@ -164,6 +164,7 @@ function keyOf(entry: SeenEntry): string {
   if (entry.command === "newMessage") return `${entry.userId} ${entry.clientMessageId}`;
   const { change, userId, participants } = entry;
   if (change.type === "messageHidden") return `${userId} ${change.type} ${change.chatId} ${change.target}`;
+  if (change.type === "timerSet") return `${userId} timerSet ${change.disappearAfterMs ?? null}`;
   const about = change.target ?? participants[0] ?? "";
   return `${userId} ${change.type === "left" ? "removed" : change.type} ${about}`;
 }
@@ -179,7 +180,8 @@ function keyOfRequest(request: Pick<EventOf<"asked">, "command" | "fields">): st
   if (isHiding(request)) return `messageHidden ${String(fields["chatId"])} ${String(fields["seq"])}`;
   if (command === "modifyChatParticipants")
     return `${operations[fields["operation"] as keyof typeof operations]} ${String(fields["userId"])}`;
-  if (command === "updateChat") return `${fields["name"] === undefined ? "timerSet" : "renamed"} `;
+  if (command === "updateChat")
+    return fields["name"] === undefined ? `timerSet ${String(fields["disappearAfterMs"])}` : "renamed ";
   if (Object.hasOwn(kinds, command))
     return `${kinds[command as keyof typeof kinds]} ${String(fields["target"] ?? fields["seq"])}`;
   return undefined;
