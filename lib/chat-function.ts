@@ -1,7 +1,7 @@
 /* oxlint-disable no-new -- a construct adds itself to its scope */
 import type { Duration } from "aws-cdk-lib";
 import { Grant, type IGrantable, type IPrincipal, Role, ServicePrincipal } from "aws-cdk-lib/aws-iam";
-import { Architecture, Function, LoggingFormat, Runtime } from "aws-cdk-lib/aws-lambda";
+import { Architecture, Function, LoggingFormat, RecursiveLoop, Runtime } from "aws-cdk-lib/aws-lambda";
 import { LogGroup } from "aws-cdk-lib/aws-logs";
 import { Construct } from "constructs";
 import { removalPolicyOf } from "./chat-table.ts";
@@ -24,6 +24,14 @@ export interface ChatFunctionProps {
    * @default - no variables
    */
   readonly environment?: Readonly<Record<string, string>>;
+
+  /**
+   * True where it leaves jobs in the queue that it works on, and by its own rules comes to an end with them. Otherwise
+   * Lambda takes that for an endless loop and sets the jobs aside after some 16 rounds.
+   * @default false
+   * @see https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html
+   */
+  readonly repeatsJobs?: boolean;
 }
 
 /**
@@ -65,6 +73,7 @@ export class ChatFunction extends Construct implements IGrantable {
       role,
       logGroup,
       loggingFormat: LoggingFormat.JSON,
+      ...(props.repeatsJobs === true && { recursiveLoop: RecursiveLoop.ALLOW }),
     });
   }
 }

@@ -60,6 +60,8 @@ export class Delivery extends Construct {
         DELIVERY_QUEUE_URL: this.jobs.queue.queueUrl,
         CALLBACK_URL: api.callbackUrl,
       },
+      // As long as each try reaches some of those that are left.
+      repeatsJobs: true,
     });
     grantTable(deliver, props.chatLog.messages, "BatchGetItem");
     grantTable(deliver, props.inbox, "BatchGetItem");

@@ -3,7 +3,7 @@ import { FilterRule } from "aws-cdk-lib/aws-lambda";
 import type { ITopic } from "aws-cdk-lib/aws-sns";
 import { Construct } from "constructs";
 import { alarmOnErrors } from "./alarms.ts";
-import { ChatFunction } from "./chat-function.ts";
+import { ChatFunction, type ChatFunctionProps } from "./chat-function.ts";
 import type { ChatLog } from "./chat-log.ts";
 import type { ChatTable } from "./chat-table.ts";
 import type { StageConfig } from "./config.ts";
@@ -73,6 +73,8 @@ export class Devices extends Construct {
       handler: "connection-jobs",
       description: "Looks at open connections, and follows changes of devices again",
       timeout: jobTimeout,
+      // Every nine minutes, until the connection ends.
+      repeatsJobs: true,
     });
     // The looks at connections; whose is gone is taken from its device.
     grantTable(jobWorker, clients, "UpdateItem");
@@ -86,7 +88,7 @@ export class Devices extends Construct {
   #follower(
     { stage, api, chatLog, clients, inbox }: DevicesProps,
     id: string,
-    of: { readonly handler: string; readonly description: string; readonly timeout: Duration },
+    of: Pick<ChatFunctionProps, "handler" | "description" | "timeout" | "repeatsJobs">,
   ): ChatFunction {
     const follower = new ChatFunction(this, id, {
       stage,

@@ -131,6 +131,8 @@ export class Media extends Construct {
         ATTACHMENT_JOBS_QUEUE_URL: this.jobs.queue.queueUrl,
         SCAN_ATTACHMENTS: scanning(stage),
       },
+      // Every quarter of an hour, until a hold of six hours ends or a file is scanned.
+      repeatsJobs: true,
     });
     grantTable(settle, chatLog.messages, "BatchGetItem");
     grantTable(settle, this.attachments, "DeleteItem", "Query", "UpdateItem");

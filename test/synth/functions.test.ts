@@ -540,6 +540,14 @@ describe.each(names)("the function %s", (name) => {
     });
   });
 
+  // Lambda stops a function that leaves jobs in its own queue after some 16 rounds, and sets the jobs aside.
+  test("[DLV6] [PRS2] [MED4] may go round as often as its jobs do, if it leaves jobs in the queue that it works on", () => {
+    const goesRound = Object.values(expected.grants).some((actions) =>
+      ["sqs:ReceiveMessage", "sqs:SendMessage"].every((action) => actions.includes(action)),
+    );
+    expect(properties?.["RecursiveLoop"]).toBe(goesRound ? "Allow" : undefined);
+  });
+
   test("is told exactly what it needs", () => {
     expect((properties?.["Environment"] as { Variables: unknown } | undefined)?.Variables ?? {}).toEqual(
       expected.environment,
