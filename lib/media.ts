@@ -165,6 +165,9 @@ export class Media extends Construct {
     bucket.node.addDependency(queue.node.findChild("Policy"));
     // By the CDK's own way it would be a custom resource, with a function of its own.
     bucket.notificationConfiguration = {
+      // How GuardDuty hears of uploads. It turns this on when it is set up for the bucket, and any later deployment
+      // that writes the bucket's notifications would turn off what its template does not have.
+      eventBridgeConfiguration: { eventBridgeEnabled: true },
       queueConfigurations: [
         {
           event: "s3:ObjectTagging:Put",

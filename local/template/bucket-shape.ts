@@ -50,7 +50,12 @@ export const bucketShape: Readonly<Record<string, Shape>> = {
     Rules: each(lifecycleRule),
     TransitionDefaultMinimumObjectSize: values("all_storage_classes_128K"),
   }),
-  NotificationConfiguration: fields({ QueueConfigurations: each(queueConfiguration) }),
+  NotificationConfiguration: fields({
+    QueueConfigurations: each(queueConfiguration),
+    EventBridgeConfiguration: fields({
+      EventBridgeEnabled: noEffect("a rule that would listen to it is refused by its type"),
+    }),
+  }),
   OwnershipControls: fields({ Rules: each(fields({ ObjectOwnership: values("BucketOwnerEnforced") })) }),
   PublicAccessBlockConfiguration: noEffect("nothing is public locally"),
   Tags: noEffect("a label for bills and people"),

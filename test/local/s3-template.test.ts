@@ -234,8 +234,8 @@ describe("of a bucket is refused by name", () => {
       "NotificationConfiguration.LambdaConfigurations is not supported locally",
     ],
     [
-      { NotificationConfiguration: { EventBridgeConfiguration: {} } },
-      "NotificationConfiguration.EventBridgeConfiguration is not supported locally",
+      { NotificationConfiguration: { TopicConfigurations: [] } },
+      "NotificationConfiguration.TopicConfigurations is not supported locally",
     ],
   ] satisfies [JsonObject, string][])("%j", (properties, message) => {
     expect(refusals(properties).join("\n")).toContain(message);

@@ -232,9 +232,11 @@ test("[MED5] [DLV6] where attachments are scanned, a redrive finds the dead lett
   });
 });
 
-test("[MED5] where attachments are scanned, a queue is told of their tags, and no other may send to it", () => {
+test("[MED5] where attachments are scanned, a queue is told of their tags, and no other may send to it; the scanner hears of uploads", () => {
   const template = synthesize({ ...stageConfig("prod"), scanAttachments: true });
   expect(mediaIn(template)?.["NotificationConfiguration"]).toEqual({
+    // GuardDuty turns it on by itself; a deployment of a template without it would turn it off again.
+    EventBridgeConfiguration: { EventBridgeEnabled: true },
     QueueConfigurations: [
       {
         Event: "s3:ObjectTagging:Put",
