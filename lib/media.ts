@@ -131,7 +131,7 @@ export class Media extends Construct {
         ATTACHMENT_JOBS_QUEUE_URL: this.jobs.queue.queueUrl,
         SCAN_ATTACHMENTS: scanning(stage),
       },
-      // Every quarter of an hour, until a hold of six hours ends or a file is scanned.
+      // Every quarter of an hour, until a hold of a day and some hours ends or a file is scanned.
       repeatsJobs: true,
     });
     grantTable(settle, chatLog.messages, "BatchGetItem");

@@ -26,8 +26,11 @@ export interface VerifyDependencies extends CarrierDependencies {
   readonly file: (attachmentId: string) => Promise<StoredFile | undefined>;
 }
 
-/** Milliseconds for which a file is held for a message: by then the log's stream has told of it, if it was stored. */
-const holdMs = 6 * 3_600_000;
+/**
+ * Milliseconds for which a file is held for a message: by then the log's stream has told of it, if it was stored, and
+ * what failed of that has been sent again, for which an operator has a day (docs/operations.md).
+ */
+const holdMs = 26 * 3_600_000;
 
 /** Carriers that are looked through, by the hundred, for one that the sender may see and has not named. */
 const maxPages = 10;

@@ -170,6 +170,33 @@ test("the jobs of a message that was stored and deleted leave nothing, in whatev
   });
 });
 
+test("[MED4] [DLV6] a forwarded file is there though its first message goes, and its own job is sent again a day later", async () => {
+  const hourMs = 3_600_000;
+  const world = new World();
+  const step: Step = async (action) => await Promise.resolve(action());
+  let [now, heldUntil] = [0, 0];
+  const hold: VerifyDependencies["hold"] = async (id, message, until) => {
+    heldUntil = until;
+    await world.verifying(step).hold(id, message, until);
+  };
+  const forwarded = { attachmentId, kind: "image", from: { chatId, seq: 1 } } as const;
+  await verify({ ...world.verifying(step), hold, now: () => now }, second, [forwarded]);
+  world.store(second, 2);
+
+  const settling = world.settling(step);
+  const keptBy: SettleDependencies["keptBy"] = async (id, at) => {
+    if (at >= heldUntil && world.refs.get("second") === "holds") world.refs.delete("second");
+    return await settling.keptBy(id, at);
+  };
+  const deps = { ...settling, keptBy, now: () => now };
+  now = 23 * hourMs;
+  world.delete(1);
+  await settle(deps, jobOf(first, 1, true));
+  now = 24 * hourMs;
+  await settle(deps, jobOf(second, 2, false));
+  expect([world.isCarried(2), world.hasFile]).toEqual([true, true]);
+});
+
 test("[MED5] a file that nobody has scanned is looked at every quarter of an hour, and after an hour its job fails", async () => {
   const world = new World();
   let isScanned = false;
