@@ -258,6 +258,8 @@ test("[MED2] [MED3] [CHT6] a removed member can upload and send no more, and has
     code: "not_found",
   });
   await linkTo(carol, chatId, attachmentId);
+  // What came in his time he still sees.
+  await linkTo(bob, chatId, before.attachmentId);
   const stranger = await connect(newUser("eve"));
   expect(await refusal(stranger, "getAttachmentUrl", { chatId, attachmentId })).toMatchObject({
     code: "not_found",
