@@ -231,23 +231,25 @@ const keeping = ({ scanAttachments = false }: StageConfig): readonly string[] =>
  * no rule but with the last message that carries it, whatever the retention: a rule by age would take a forwarded
  * file from its newer messages.
  */
-const lifecycle = ({ mediaColdAfterDays }: StageConfig): LifecycleRule[] => [
+const lifecycle = (stage: StageConfig): LifecycleRule[] => [
   { id: "incomplete", abortIncompleteMultipartUploadAfter: Duration.days(1) },
   { id: "unsent", tagFilters: { unsent: "true" }, expiration: Duration.days(1) },
-  ...(mediaColdAfterDays === undefined
-    ? []
-    : [
-        {
-          id: "cold",
-          transitions: [
-            {
-              storageClass: StorageClass.INFREQUENT_ACCESS,
-              transitionAfter: Duration.days(mediaColdAfterDays),
-            },
-          ],
-        },
-      ]),
+  ...cold(stage),
 ];
+
+function cold({ stageName, mediaColdAfterDays: days }: StageConfig): LifecycleRule[] {
+  if (days === undefined) return [];
+  if (!Number.isSafeInteger(days) || days < 30) {
+    throw new Error(
+      `stage "${stageName}": mediaColdAfterDays must be a whole number of at least 30, not ${days}`,
+    );
+  }
+  const transition = {
+    storageClass: StorageClass.INFREQUENT_ACCESS,
+    transitionAfter: Duration.days(days),
+  };
+  return [{ id: "cold", transitions: [transition] }];
+}
 
 const browserAccess = (origins: readonly string[]) => ({
   allowedOrigins: [...origins],

@@ -223,6 +223,16 @@ test("[MED4] attachments go to a cheaper class where a stage says after how many
   });
 });
 
+// S3 would refuse it only when the stack is deployed.
+test.each([7, 30.5, Number.NaN])(
+  "attachments that go to the cheaper class after %s days are refused",
+  (days) => {
+    expect(() => synthesize({ ...stageConfig("prod"), mediaColdAfterDays: days })).toThrow(
+      `mediaColdAfterDays must be a whole number of at least 30, not ${days}`,
+    );
+  },
+);
+
 test("[MED5] [DLV6] where attachments are scanned, a redrive finds the dead letters of verdicts too", () => {
   const template = synthesize({ ...stageConfig("prod"), scanAttachments: true });
   const told = Object.entries(template.Outputs).map(([id, { Value }]) => [id, readable(Value)]);
