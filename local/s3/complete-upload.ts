@@ -18,7 +18,7 @@ export const completeUpload: Operation = {
   name: "CompleteMultipartUpload",
   tier: "write",
   needs: (call) => [onObject(call, "PutObject")],
-  run: async (call, { store, clock, onHappened }) => {
+  run: async (call, { store, onHappened }) => {
     const { bucket, key, headers } = call;
     const listed = parseXml(await receiveText(withoutObjectChecksum(call)), "CompleteMultipartUpload");
     const upload = store.upload(bucket, key, uploadIdOf(call));
@@ -38,7 +38,8 @@ export const completeUpload: Operation = {
       key,
       size,
       etag: etagOf(parts),
-      modifiedMs: clock(),
+      // "For multipart uploads, the object creation date is the date of initiation of the multipart upload."
+      modifiedMs: upload.startedMs,
       ...(checksum !== undefined && { checksum }),
       blobs: parts.map(({ blob }) => blob),
     };

@@ -1,9 +1,11 @@
 import {
+  CompleteMultipartUploadCommand,
   CreateMultipartUploadCommand,
   HeadObjectCommand,
   ListMultipartUploadsCommand,
   PutObjectCommand,
   PutObjectTaggingCommand,
+  UploadPartCommand,
 } from "@aws-sdk/client-s3";
 import { describe, expect, test } from "vitest";
 import type { LifecycleRule } from "../../local/s3/bucket-spec.ts";
@@ -59,6 +61,20 @@ describe("[MED4] lifecycle rules", () => {
     expect(served.objects.sweep()).toBe(1);
     const { Uploads } = await served.s3.send(new ListMultipartUploadsCommand({ Bucket }));
     expect(Uploads).toMatchObject([{ Key: "other/1" }]);
+  });
+
+  test("count the days of an object that was uploaded in parts from when its upload began", async () => {
+    await using served = await serve(rule({ expirationDays: 1 }));
+    const { s3, clock } = served;
+    const { UploadId } = await s3.send(new CreateMultipartUploadCommand({ Bucket, Key: "parts" }));
+    clock.now += 20 * 3_600_000;
+    const one = { Bucket, Key: "parts", UploadId };
+    const { ETag } = await s3.send(new UploadPartCommand({ ...one, PartNumber: 1, Body: "x" }));
+    const MultipartUpload = { Parts: [{ PartNumber: 1, ETag }] };
+    await s3.send(new CompleteMultipartUploadCommand({ ...one, MultipartUpload }));
+    expect((await head(served, "parts"))?.LastModified).toEqual(new Date(noon));
+    clock.now = dueAtMs(noon, 1);
+    expect(served.objects.sweep()).toBe(1);
   });
 
   test("move objects of 128 KiB and more to a cheaper class", async () => {
