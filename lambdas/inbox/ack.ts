@@ -46,13 +46,15 @@ export async function acknowledge(
     const path = `acks[${acks.findIndex(({ chatId, seq }) => chatId === slot.chatId && seq === slot.seq)}]`;
     const mine = members.get(slot.chatId);
     if (!mine) return failure("not_found", `${path}.chatId: no such chat`);
+    const isThere = shown(slot) || isOccupied(slot);
     // [CHT6] For one who has left, the chat ends there, whatever it has acknowledged: what is behind, it is not told.
     if (slot.seq > (mine.leftSeq ?? slot.seq)) {
-      counted.set(slot.chatId, mine.leftSeq ?? slot.seq);
+      // [BLK1] One who blocks may know a later entry from its reply: its own, which was under way and will be shown.
+      const mayBeOwn = isThere && !isGroupId(slot.chatId);
+      if (!mayBeOwn) counted.set(slot.chatId, mine.leftSeq ?? slot.seq);
       continue;
     }
     // An empty slot lies behind the end of the log, unless its entry has expired since.
-    const isThere = shown(slot) || isOccupied(slot);
     const tip = isThere ? slot.seq : await deps.projectedTip(slot.chatId);
     // A group whose making has not come to its end is there for nobody.
     if (tip === 0 && isGroupId(slot.chatId)) return failure("not_found", `${path}.chatId: no such chat`);
