@@ -26,19 +26,42 @@ export interface MarkReadDependencies extends CountUnread {
     to: number,
     userId: string,
   ) => Promise<{ entries: number; others: number }>;
-  /** Raises the mark, and returns what stands; undefined to a non-member. */
-  readonly raiseRead: (chatId: string, userId: string, read: ReadMark) => Promise<ReadMark | undefined>;
+  /**
+   * Raises the mark, and returns what stands; undefined to a non-member. "again" where the user's last span is no
+   * longer the one that was read: whoever begins another counts what lies between into the mark that stands.
+   */
+  readonly raiseRead: (
+    chatId: string,
+    userId: string,
+    read: ReadMark,
+    span: Pick<Reader, "joinedSeq" | "leftSeq">,
+  ) => Promise<ReadMark | "again" | undefined>;
   readonly tellOtherDevices: TellOtherDevices;
   readonly now: () => number;
 }
 
 type Member = Reader & Partial<Marks>;
 
+/** Times that the user may come, go, block or unblock in between. */
+const maxTries = 5;
+
 export async function markRead(
+  deps: MarkReadDependencies,
+  request: RequestOf<"markRead">,
+  device: DeviceKey,
+): Promise<Outcome<ReplyFields["markRead"]>> {
+  for (let tries = 0; tries < maxTries; tries += 1) {
+    const outcome = await tryToMark(deps, request, device);
+    if (outcome !== "again") return outcome;
+  }
+  return failure("unavailable", "the chat is busy; send again", 250);
+}
+
+async function tryToMark(
   deps: MarkReadDependencies,
   { chatId, seq }: RequestOf<"markRead">,
   device: DeviceKey,
-): Promise<Outcome<ReplyFields["markRead"]>> {
+): Promise<Outcome<ReplyFields["markRead"]> | "again"> {
   const { userId } = device;
   const [mine, chat] = await Promise.all([deps.membership(chatId, userId), deps.chat(chatId)]);
   const notFound = failure("not_found", "chatId: no such chat");
@@ -54,7 +77,8 @@ export async function markRead(
   const readOthers = await othersUpTo(deps, seq, head, mine, chatId);
   if (readOthers === undefined) return failure("bad_request", "seq: is above the last of the chat");
   const read = { readSeq: seq, readOthers };
-  const stands = await deps.raiseRead(chatId, userId, read);
+  const stands = await deps.raiseRead(chatId, userId, read, mine);
+  if (stands === "again") return "again";
   if (!stands) return notFound;
   const answered = await answer(stands);
   if (stands === read) {
@@ -76,17 +100,15 @@ export async function markRead(
  * between its periods ([CHT6]): they count as read. Undefined when the log, as the user sees it, does not go so far.
  */
 async function othersUpTo(
-  { countBetween }: MarkReadDependencies,
+  deps: MarkReadDependencies,
   seq: number,
   head: Head,
   mine: Reader,
   chatId: string,
 ): Promise<number | undefined> {
-  const { participantId: userId, leftSeq, atLeave } = mine;
-  const end =
-    leftSeq !== undefined && atLeave
-      ? { seq: leftSeq, others: atLeave.others }
-      : { seq: head.lastSeq, others: othersUpToHead(head, userId) };
+  const { countBetween } = deps;
+  const { participantId: userId, leftSeq } = mine;
+  const end = await endFor(deps, head, mine, chatId);
   if (seq > end.seq) {
     if (leftSeq !== undefined) return undefined;
     const ahead = await countBetween(chatId, end.seq + 1, seq, userId);
@@ -105,4 +127,20 @@ async function othersUpTo(
       .map(async ({ from, to }) => await countBetween(chatId, from, to, userId)),
   );
   return end.others - left.reduce((sum, { others }) => sum + others, 0);
+}
+
+/** The end of what the user sees, and messages of others up to there. */
+async function endFor(
+  { countBetween }: MarkReadDependencies,
+  head: Head,
+  { participantId: userId, joinedSeq, leftSeq, atLeave }: Reader,
+  chatId: string,
+): Promise<{ readonly seq: number; readonly others: number }> {
+  if (leftSeq !== undefined && atLeave) return { seq: leftSeq, others: atLeave.others };
+  const end = { seq: head.lastSeq, others: othersUpToHead(head, userId) };
+  // A head that lags behind the last span's beginning has not counted all that lies before it, and counts as read.
+  const before = joinedSeq - 1;
+  if (end.seq >= before) return end;
+  const ahead = await countBetween(chatId, end.seq + 1, before, userId);
+  return { seq: before, others: end.others + ahead.others };
 }

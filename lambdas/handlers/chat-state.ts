@@ -51,7 +51,8 @@ export const handler = middy(
     entries: async (slots) => await messages.getMany(slots),
     countBetween: async (chatId, from, to, userId) => await messages.countBetween(chatId, from, to, userId),
     setState: async (chatId, userId, change) => await participants.setState(chatId, userId, change),
-    raiseRead: async (chatId, userId, read) => await participants.raiseRead(chatId, userId, read, Date.now()),
+    raiseRead: async (chatId, userId, read, span) =>
+      await participants.raiseRead(chatId, userId, read, span, Date.now()),
     tellOtherDevices: tellOtherDevices({
       devicesOf: async (userId) => await clients.devicesOf(userId),
       post: async (connectionId, frame) => await callbacks.post(connectionId, frame),

@@ -88,25 +88,36 @@ export class ParticipantsStore {
   }
 
   /**
-   * [RCP1] Raises how far a member has read; never lowers it. Returns what stands; undefined to a non-member.
+   * [RCP1] Raises how far a member has read; never lowers it. Returns what stands; undefined to a non-member, and
+   * "again" where its last span is another than the caller saw: the next one's beginning moves `readOthers` on.
    * @param at epoch milliseconds
    */
-  async raiseRead(chatId: string, userId: string, read: ReadMark, at: number): Promise<ReadMark | undefined> {
+  async raiseRead(
+    chatId: string,
+    userId: string,
+    read: ReadMark,
+    span: Pick<Membership, "joinedSeq" | "leftSeq">,
+    at: number,
+  ): Promise<ReadMark | "again" | undefined> {
+    const { condition, values } = sameSpan(span);
     const update = new UpdateItemCommand({
       TableName: this.#table,
       Key: membershipKey(chatId, userId),
       UpdateExpression: "SET readSeq = :seq, readOthers = :others, markedAt = :at",
-      ConditionExpression: "readSeq < :seq",
+      ConditionExpression: `readSeq < :seq AND ${condition}`,
       ExpressionAttributeValues: {
         ":seq": n(read.readSeq),
         ":others": n(read.readOthers),
         ":at": n(at),
+        ...values,
       },
       ReturnValuesOnConditionCheckFailure: "ALL_OLD",
     });
     const refused = await refusedByCondition(this.#client.send(update));
     if (refused === undefined) return read;
-    return refused === true ? undefined : toMembership(refused);
+    if (refused === true) return undefined;
+    const stands = toMembership(refused);
+    return stands.joinedSeq === span.joinedSeq && stands.leftSeq === span.leftSeq ? stands : "again";
   }
 
   /** [RCP1] The marks of these users in these chats; undefined for one who never was in the chat. */
@@ -161,6 +172,7 @@ export class ParticipantsStore {
       const mine = await this.get(chatId, userId);
       if (!mine || seesSeq(mine, entry.seq)) return;
       const { joinedSeq, leftSeq, earlier = [] } = including(mine, entry.seq);
+      const { condition, values } = sameSpan(mine);
       const isLast = leftSeq === entry.seq && mine.atLeave !== undefined;
       const sets = ["joinedSeq = :joined", "earlier = :earlier"];
       if (leftSeq !== undefined) sets.push("leftSeq = :left");
@@ -169,14 +181,13 @@ export class ParticipantsStore {
         TableName: this.#table,
         Key: membershipKey(chatId, userId),
         UpdateExpression: `SET ${sets.join(", ")} REMOVE markedAt`,
-        ConditionExpression: `joinedSeq = :seen AND ${mine.leftSeq === undefined ? "attribute_not_exists(leftSeq)" : "leftSeq = :seenLeft"}`,
+        ConditionExpression: condition,
         ExpressionAttributeValues: {
           ":joined": n(joinedSeq),
           ":earlier": spansItem(earlier),
-          ":seen": n(mine.joinedSeq),
           ...(leftSeq !== undefined && { ":left": n(leftSeq) }),
           ...(isLast && { ":at": n(entry.sentAt) }),
-          ...(mine.leftSeq !== undefined && { ":seenLeft": n(mine.leftSeq) }),
+          ...values,
         },
       });
       if ((await refusedByCondition(this.#client.send(update))) === undefined) return;
@@ -213,4 +224,18 @@ export class ParticipantsStore {
     const chats = (Items ?? []).map(toChatOfUser);
     return { chats: chats.slice(0, limit), more: chats.length > limit || LastEvaluatedKey !== undefined };
   }
+}
+
+/** The condition that a membership's last span is this one still. */
+function sameSpan({ joinedSeq, leftSeq }: Pick<Membership, "joinedSeq" | "leftSeq">): {
+  readonly condition: string;
+  readonly values: Item;
+} {
+  return {
+    condition: `joinedSeq = :seenJoined AND ${leftSeq === undefined ? "attribute_not_exists(leftSeq)" : "leftSeq = :seenLeft"}`,
+    values: {
+      ":seenJoined": n(joinedSeq),
+      ...(leftSeq !== undefined && { ":seenLeft": n(leftSeq) }),
+    },
+  };
 }

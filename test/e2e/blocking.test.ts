@@ -1,5 +1,6 @@
 /** [BLK1] What a blocked user says reaches the one who blocked it by no way, then or later, and it cannot tell. */
 import { randomUUID } from "node:crypto";
+import { setTimeout as pause } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { type Client, connect, type EntryFrame, type Frame, newUser, pair } from "./client.ts";
 
@@ -133,6 +134,23 @@ test("[BLK1] block against send: a message sent after the block is never seen, o
   }
   const synced = (await alice.sync()).events;
   expect(synced.map(({ message }) => message).filter((text) => text.startsWith("hidden"))).toEqual([]);
+});
+
+test("[BLK1] [LST3] who reads what came before the block while it unblocks: what the block hid is not unread", async () => {
+  const { alice, bob, chatId } = await pair();
+  for (let round = 0; round < 12; round += 1) {
+    const { seq } = await bob.send(chatId, "before");
+    await expect.poll(async () => await rowOf(alice, chatId), soon).toMatchObject({ unread: 1 });
+    await block(alice, bob.userId);
+    const last = await bob.send(chatId, "hidden");
+    const unblocking = unblock(alice, bob.userId);
+    await pause(round);
+    // One that meets the unblocking itself is told to come again.
+    await Promise.all([unblocking, alice.request("markRead", { chatId, seq })]);
+    await alice.ask("markRead", { chatId, seq });
+    await expect.poll(async () => await rowOf(bob, chatId), soon).toMatchObject({ lastSeq: last.seq });
+    expect(await rowOf(alice, chatId)).toMatchObject({ readSeq: seq, unread: 0 });
+  }
 });
 
 test("[BLK1] [RCP1] at a block no mark of either falls or vanishes for the other, and none moves until it ends, in their chat nor in groups", async () => {

@@ -135,7 +135,7 @@ test("[CHT2] attempts at once with other members each, dying anywhere, their wri
         messages: 1,
       });
       for (const userId of userIds) {
-        await participants.raiseRead(chatId, userId, { readSeq: 2, readOthers: 1 }, 9);
+        await participants.raiseRead(chatId, userId, { readSeq: 2, readOthers: 1 }, { joinedSeq: 1 }, 9);
       }
       const now = async () => ({
         chat: await chats.get(chatId),

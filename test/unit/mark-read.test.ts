@@ -117,3 +117,41 @@ test("[LST3] where entries have expired, what is left of the messages behind the
   expect(await read(70)).toMatchObject({ ok: true, value: { readSeq: 70, unread: 31 } });
   expect(await read(101)).toMatchObject({ ok: true, value: { readSeq: 101, unread: 0 } });
 });
+
+test("[LST3] [CHT6] who comes again while it marks what it read before: what came in between is not unread", async () => {
+  const log = logOf(["alice", "alice", "change", "alice", "alice", "change", "alice"]);
+  const { state, deps } = world(log);
+  state.headSeq = log.length;
+  // Two messages, then it left; two that it does not see; it came again, and one more.
+  const away = { ...member, leftSeq: 4, atLeave: { others: 2 } };
+  const back = { ...member, joinedSeq: 7, earlier: [{ from: 1, to: 4 }] };
+  let now: typeof away | typeof back = away;
+  const comingAgain: MarkReadDependencies = {
+    ...deps,
+    membership: async () => ({ ...now, ...state.mark }),
+    raiseRead: async (_, __, read, span) => {
+      if (now === away) {
+        now = back;
+        state.mark = { ...state.mark, readOthers: state.mark.readOthers + 2 };
+      }
+      if (span.joinedSeq !== now.joinedSeq) return "again";
+      state.mark = read;
+      return read;
+    },
+  };
+  const answer = await markRead(comingAgain, { command: "markRead", chatId, seq: 3 }, device);
+  expect(answer).toMatchObject({ ok: true, value: { readSeq: 3, unread: 1 } });
+  expect(unreadOf(groupAt(log, log.length).head, { ...back, ...state.mark })).toBe(1);
+});
+
+test("[LST3] [BLK1] what lies between two times is read, also where the head has not come to it", async () => {
+  const log = logOf(["alice", "alice", "alice", "alice"]);
+  const { state, deps } = world(log);
+  const back = { ...member, joinedSeq: 5, earlier: [{ from: 1, to: 3 }] };
+  // Of the third message, which it did not see, the head does not know yet.
+  state.headSeq = 3;
+  state.mark = { readSeq: 0, readOthers: 1 };
+  const again = { ...deps, membership: async () => ({ ...back, ...state.mark }) };
+  expect(await markRead(again, { command: "markRead", chatId, seq: 2 }, device)).toMatchObject({ ok: true });
+  expect(unreadOf(groupAt(log, log.length).head, { ...back, ...state.mark })).toBe(2);
+});
