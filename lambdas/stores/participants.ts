@@ -10,6 +10,7 @@ import {
   type DynamoDBClient,
 } from "@aws-sdk/client-dynamodb";
 import { including, seesSeq } from "../chats/periods.ts";
+import type { Entry } from "../log/entry.ts";
 import { batchGet, type Consistency, type Item, n, refusedByCondition, s, text } from "./attributes.ts";
 import {
   type ChatOfUser,
@@ -165,18 +166,22 @@ export class ParticipantsStore {
 
   /**
    * [BLK1] Lets a user see an entry of its own that was under way while the user blocked the other: it was
-   * accepted, so it is in the user's log like any other.
+   * accepted, so it is in the user's log like any other, and a message is the last that the user sees.
    */
-  async keepOwn(chatId: string, userId: string, entry: { seq: number; sentAt: number }): Promise<void> {
+  async keepOwn(
+    chatId: string,
+    userId: string,
+    { seq, sentAt, kind }: Pick<Entry, "seq" | "sentAt" | "kind">,
+  ): Promise<void> {
     for (let tries = 0; tries < 10; tries += 1) {
       const mine = await this.get(chatId, userId);
-      if (!mine || seesSeq(mine, entry.seq)) return;
-      const { joinedSeq, leftSeq, earlier = [] } = including(mine, entry.seq);
-      const { condition, values } = sameSpan(mine);
-      const isLast = leftSeq === entry.seq && mine.atLeave !== undefined;
+      if (!mine || seesSeq(mine, seq)) return;
+      const { joinedSeq, leftSeq, earlier = [] } = including(mine, seq);
+      const isLast = kind === "message" && mine.atLeave !== undefined && seq > (mine.atLeave.messageSeq ?? 0);
       const sets = ["joinedSeq = :joined", "earlier = :earlier"];
       if (leftSeq !== undefined) sets.push("leftSeq = :left");
-      if (isLast) sets.push("leftAt = :at", "atLeave.messageSeq = :left");
+      if (isLast) sets.push("leftAt = :at", "atLeave.messageSeq = :own");
+      const { condition, values } = sameSpan(mine);
       const update = new UpdateItemCommand({
         TableName: this.#table,
         Key: membershipKey(chatId, userId),
@@ -186,7 +191,7 @@ export class ParticipantsStore {
           ":joined": n(joinedSeq),
           ":earlier": spansItem(earlier),
           ...(leftSeq !== undefined && { ":left": n(leftSeq) }),
-          ...(isLast && { ":at": n(entry.sentAt) }),
+          ...(isLast && { ":at": n(sentAt), ":own": n(seq) }),
           ...values,
         },
       });

@@ -153,6 +153,23 @@ test("[BLK1] [LST3] who reads what came before the block while it unblocks: what
   }
 });
 
+test("[BLK1] [LST2] who reacts while it blocks still sees the last message of its time in the list", async () => {
+  const { alice, bob, chatId } = await pair();
+  for (let round = 0; round < 15; round += 1) {
+    const { seq } = await bob.send(chatId, `before ${round}`);
+    await expect.poll(async () => await rowOf(alice, chatId), soon).toMatchObject({ lastMessage: { seq } });
+    const reacting = alice.request("react", { chatId, seq, emoji: "👍" });
+    await pause(round % 8);
+    await block(alice, bob.userId);
+    const isStored = (await reacting).status === "SUCCESS";
+    const lastSeq = isStored ? seq + 1 : seq;
+    await expect.poll(async () => await rowOf(alice, chatId), soon).toMatchObject({ lastSeq });
+    expect(await rowOf(alice, chatId)).toMatchObject({ lastMessage: { seq, preview: `before ${round}` } });
+    await unblock(alice, bob.userId);
+    expect(await rowOf(alice, chatId)).toMatchObject({ lastMessage: { seq } });
+  }
+});
+
 test("[BLK1] [RCP1] at a block no mark of either falls or vanishes for the other, and none moves until it ends, in their chat nor in groups", async () => {
   const { alice, bob, chatId } = await pair();
   const [carol, laptop] = [
