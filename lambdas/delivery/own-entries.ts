@@ -22,5 +22,6 @@ export async function keepOwnEntries(
   if (isGroupId(chatId)) return;
   const state = known ?? (await stateAfter(deps, entries));
   const hidden = entries.filter(({ userId, seq }) => state && !isFor(state, userId, seq));
-  await Promise.all(hidden.map(async (entry) => await deps.keepOwn(entry)));
+  // One after the other: all of a user's change the same row.
+  for (const entry of hidden) await deps.keepOwn(entry);
 }

@@ -182,14 +182,17 @@ export class ParticipantsStore {
       if (leftSeq !== undefined) sets.push("leftSeq = :left");
       if (isLast) sets.push("leftAt = :at", "atLeave.messageSeq = :own");
       const { condition, values } = sameSpan(mine);
+      // Another entry of the user may have been put among the spans before: it would be lost with them.
+      const sameEarlier = `${mine.earlier ? "" : "attribute_not_exists(earlier) OR "}earlier = :seenEarlier`;
       const update = new UpdateItemCommand({
         TableName: this.#table,
         Key: membershipKey(chatId, userId),
         UpdateExpression: `SET ${sets.join(", ")} REMOVE markedAt`,
-        ConditionExpression: condition,
+        ConditionExpression: `${condition} AND (${sameEarlier})`,
         ExpressionAttributeValues: {
           ":joined": n(joinedSeq),
           ":earlier": spansItem(earlier),
+          ":seenEarlier": spansItem(mine.earlier ?? []),
           ...(leftSeq !== undefined && { ":left": n(leftSeq) }),
           ...(isLast && { ":at": n(sentAt), ":own": n(seq) }),
           ...values,
