@@ -51,6 +51,12 @@ export interface SyncDependencies {
 const chatsPerPage = 100;
 
 /**
+ * Entries that one request reads at most before it answers with what it has: of those that have disappeared, or that
+ * the device has sent itself, any number may lie in a row. 100 reads, a second or two.
+ */
+const entriesPerRequest = 10_000;
+
+/**
  * Milliseconds by which `asOf` lies before the sync began: room for the index of a user's chats, which follows
  * its table within a moment, and for clocks that differ from machine to machine.
  */
@@ -77,10 +83,10 @@ export async function sync(
   const { chats, more } = await deps.chatsOf(start.after, chatsPerPage);
   const pending = await pendingOf(deps, chats, device, start);
   const page = new Page<EntryFrame>(limit);
-  const now = deps.now();
+  const look = { now: deps.now(), left: entriesPerRequest };
   let done = start.after;
   for (const { chatId, from } of pending) {
-    const stop = await fill(deps, page, chatId, from, device, now);
+    const stop = await fill(deps, page, chatId, from, device, look);
     if (stop !== undefined) {
       const next = { asOf: start.asOf, after: done, within: { chatId, seq: stop } };
       return success({ events: page.items, next: encodeCursor(next), complete: false, asOf: start.asOf });
@@ -161,14 +167,20 @@ async function lastBefore(deps: SyncDependencies, chatId: string, time: number):
   return 0;
 }
 
-/** Adds a chat's entries from a seq on. Returns the last seq that found room, when not all did. */
+/** One request's look at the logs: what it sees as of when, and how many entries more it may read. */
+interface Look {
+  readonly now: number;
+  left: number;
+}
+
+/** Adds a chat's entries from a seq on. Returns the last seq that found room, or was read, when not all were. */
 async function fill(
   deps: SyncDependencies,
   page: Page<EntryFrame>,
   chatId: string,
   from: number,
   device: Device,
-  now: number,
+  look: Look,
 ): Promise<number | undefined> {
   for (let next: number | undefined = from; next !== undefined;) {
     const read = await deps.readFrom(chatId, next, page.room + 1);
@@ -185,7 +197,7 @@ async function fill(
         sees(entry.seq) &&
         !hidden.has(entry.seq) &&
         !isOwn(entry, device) &&
-        isVisible(entry, now) &&
+        isVisible(entry, look.now) &&
         entry.sentAt >= device.createdAt,
     );
     const textAt = await editedTexts(
@@ -197,6 +209,8 @@ async function fill(
     }
     const last = read.entries.at(-1);
     next = last && read.more ? nextSeen(mine, last.seq + 1) : undefined;
+    look.left -= read.entries.length;
+    if (last && next !== undefined && look.left <= 0) return last.seq;
   }
   return undefined;
 }
