@@ -2,8 +2,9 @@
  * [LST2] The head of a chat (last message, preview, counts), projected from its log. It goes by the log itself,
  * from where the head stands: notices that come twice, late, in another order or not at all end in the same head.
  */
+import type { AttachmentKind } from "../../protocol/attachments.ts";
 import { limits } from "../../protocol/limits.ts";
-import type { ChangeEntry, Entry, MessageEntry } from "../log/entry.ts";
+import type { ChangeEntry, Entry } from "../log/entry.ts";
 import { type Chat, emptyHead, type Head, maxDeleted } from "../stores/chat-items.ts";
 import type { SharedState } from "../stores/shared-state.ts";
 
@@ -69,13 +70,15 @@ export function fold(head: Head, entry: Entry): Head {
   const { seq, userId, sentAt, visibleUntil } = entry;
   const moved = { ...head, lastSeq: seq, lastSentAt: sentAt };
   if (entry.kind === "change") return foldChange(moved, entry);
+  const attachment = entry.attachments?.[0]?.kind;
   return {
     ...moved,
     lastMessage: {
       seq,
       userId,
-      preview: previewOf(entry),
+      preview: previewOf(entry.text, attachment),
       sentAt,
+      ...(attachment && { attachment }),
       ...(entry.deleted && { deleted: true }),
       ...(visibleUntil !== undefined && { visibleUntil }),
     },
@@ -93,20 +96,22 @@ function foldChange(head: Head, { change, participants }: ChangeEntry): Head {
   const shown = lastMessage?.seq === change.target && !lastMessage.deleted ? lastMessage : undefined;
   if (change.type === "messageEdited") {
     if (!shown || change.message === null) return head;
-    return { ...head, lastMessage: { ...shown, preview: preview(change.message) } };
+    return { ...head, lastMessage: { ...shown, preview: previewOf(change.message, shown.attachment) } };
   }
   const [userId = ""] = participants;
   const deleted = [...head.deleted, { seq: change.target, userId }].toSorted((a, b) => a.seq - b.seq);
+  if (!shown) return { ...head, deleted: deleted.slice(-maxDeleted) };
+  const { attachment: _, ...rest } = shown;
   return {
     ...head,
     deleted: deleted.slice(-maxDeleted),
-    ...(shown && { lastMessage: { ...shown, preview: "", deleted: true } }),
+    lastMessage: { ...rest, preview: "", deleted: true },
   };
 }
 
 /** [LST2] Of a message without a text that can be seen, the kind of its first attachment. */
-const previewOf = ({ text, attachments }: MessageEntry): string =>
-  (text.trim() === "" ? attachments?.[0]?.kind : undefined) ?? preview(text);
+const previewOf = (text: string, attachment: AttachmentKind | undefined): string =>
+  (text.trim() === "" ? attachment : undefined) ?? preview(text);
 
 const graphemes = new Intl.Segmenter(undefined, { granularity: "grapheme" });
 

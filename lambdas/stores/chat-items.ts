@@ -1,6 +1,7 @@
 /** A chat as an item of the Chats table: what it is, and the head projected from its log. */
 import type { AttributeValue } from "@aws-sdk/client-dynamodb";
-import { type Item, n, number, optionalNumber, s, text } from "./attributes.ts";
+import { type AttachmentKind, attachmentKinds } from "../../protocol/attachments.ts";
+import { type Item, n, number, optionalNumber, optionalText, s, text } from "./attributes.ts";
 
 interface ChatBase {
   readonly chatId: string;
@@ -46,6 +47,8 @@ export interface LastMessage {
   readonly userId: string;
   readonly preview: string;
   readonly sentAt: number;
+  /** Kind of its first attachment: its preview, should an edit leave it no text. */
+  readonly attachment?: AttachmentKind;
   /** [EDT1] */
   readonly deleted?: true;
   /** [EDT6] Epoch milliseconds; absent: it stays. */
@@ -94,6 +97,7 @@ export const messageItem = (message: LastMessage): AttributeValue => ({
     userId: s(message.userId),
     preview: s(message.preview),
     sentAt: n(message.sentAt),
+    ...(message.attachment && { attachment: s(message.attachment) }),
     ...(message.deleted && { deleted: { BOOL: true } }),
     ...(message.visibleUntil !== undefined && { visibleUntil: n(message.visibleUntil) }),
   },
@@ -154,11 +158,13 @@ export function toHead(item: Item): Head {
 
 function toLastMessage(item: Item): LastMessage {
   const visibleUntil = optionalNumber(item, "visibleUntil");
+  const attachment = attachmentKinds.find((kind) => kind === optionalText(item, "attachment"));
   return {
     seq: number(item, "seq"),
     userId: text(item, "userId"),
     preview: text(item, "preview"),
     sentAt: number(item, "sentAt"),
+    ...(attachment && { attachment }),
     ...(item["deleted"]?.BOOL === true && { deleted: true }),
     ...(visibleUntil !== undefined && { visibleUntil }),
   };

@@ -395,6 +395,10 @@ test("[LST2] a message without text is previewed by the kind of its first attach
   const attachmentId = await upload(alice, chatId, { bytes: randomBytes(10), contentType: "video/mp4" });
   await sendWith(alice, chatId, [{ attachmentId, kind: "video" }], "look!");
   await expect.poll(previewOf, { timeout: 60_000 }).toBe("look!");
-  await sendWith(alice, chatId, [{ attachmentId, kind: "video" }], " \n ");
+  const { seq } = await sendWith(alice, chatId, [{ attachmentId, kind: "video" }], " \n ");
+  await expect.poll(previewOf, { timeout: 60_000 }).toBe("video");
+  await alice.ask("editMessage", { chatId, seq, message: "look again" });
+  await expect.poll(previewOf, { timeout: 60_000 }).toBe("look again");
+  await alice.ask("editMessage", { chatId, seq, message: " " });
   await expect.poll(previewOf, { timeout: 60_000 }).toBe("video");
 });
