@@ -8,6 +8,7 @@ import { readEnvironment } from "../environment.ts";
 import { BlockChangesStore } from "../stores/block-changes.ts";
 import { BlocksStore } from "../stores/blocks.ts";
 import { ChatsStore } from "../stores/chats.ts";
+import { KeptMarksStore } from "../stores/kept-marks.ts";
 import { MessagesStore } from "../stores/messages.ts";
 import { ParticipantsStore } from "../stores/participants.ts";
 import { SharedStateStore } from "../stores/shared-state.ts";
@@ -29,6 +30,7 @@ const chats = new ChatsStore(dynamo, env.CHATS_TABLE);
 const states = new SharedStateStore(dynamo, env.CHATS_TABLE);
 const participants = new ParticipantsStore(dynamo, env.PARTICIPANTS_TABLE);
 const blocks = new BlocksStore(dynamo, env.CLIENTS_TABLE);
+const kept = new KeptMarksStore(dynamo, env.CLIENTS_TABLE);
 const changes = new BlockChangesStore(dynamo, {
   messages: env.MESSAGES_TABLE,
   chats: env.CHATS_TABLE,
@@ -48,6 +50,7 @@ export const handler = middy(
     chat: async (chatId) => await chats.get(chatId),
     chatsOf: async (userId, after, limit) => await participants.chatsOf(userId, after, limit),
     marksOf: async (places, consistency) => await participants.marksOf(places, consistency),
+    keptMarks: async (pairs) => await kept.among(pairs),
     readFrom: async (chatId, seq) => await messages.readFrom(chatId, seq),
     block: async (blocking) => await changes.block(blocking),
     unblock: async (unblocking) => await changes.unblock(unblocking),

@@ -34,30 +34,33 @@ export class KeptMarksStore {
 
   /**
    * Of these pairs of users, between each of whom a block stands, read strongly. Where each has blocked the other,
-   * what stood at the first of the two blocks: marks only rise.
+   * the lower of what stood at the two blocks; what a block that is over kept counts only where none is found to stand.
    */
   async among(pairs: readonly (readonly [string, string])[]): Promise<KeptBetween> {
     const both = pairs.flatMap(([one, other]) => [keptKey(one, other), keptKey(other, one)]);
     const items = await batchGet(this.#client, this.#table, both);
     const found = new Map(
-      items.map((item) => [`${text(item, "userId")} ${text(item, "deviceId")}`, toKept(item)]),
+      items.map((item) => [
+        `${text(item, "userId")} ${text(item, "deviceId")}`,
+        { kept: toKept(item), isOver: item["expiresAt"] !== undefined },
+      ]),
     );
     return (chatId, userId, viewer) => {
-      const byUser = found.get(nameOf(userId, viewer));
-      const byViewer = found.get(nameOf(viewer, userId));
-      const stood = [
-        ...(byUser ? [byUser.get(chatId)?.blocker ?? none] : []),
-        ...(byViewer ? [byViewer.get(chatId)?.blocked ?? none] : []),
-      ];
-      return stood.length === 0
-        ? none
-        : {
-            deliveredSeq: Math.min(...stood.map(({ deliveredSeq }) => deliveredSeq)),
-            readSeq: Math.min(...stood.map(({ readSeq }) => readSeq)),
-          };
+      const blocks = [
+        { of: "blocker", block: found.get(nameOf(userId, viewer)) } as const,
+        { of: "blocked", block: found.get(nameOf(viewer, userId)) } as const,
+      ].flatMap(({ of, block }) => (block ? [{ of, ...block }] : []));
+      const standing = blocks.filter(({ isOver }) => !isOver);
+      const stood = (standing.length > 0 ? standing : blocks).map(({ of, kept }) => kept.get(chatId)?.[of]);
+      return stood.length === 0 ? none : stood.map((marks) => marks ?? none).reduce(lower);
     };
   }
 }
+
+export const lower = (a: Marks, b: Marks): Marks => ({
+  deliveredSeq: Math.min(a.deliveredSeq, b.deliveredSeq),
+  readSeq: Math.min(a.readSeq, b.readSeq),
+});
 
 const none: Marks = { deliveredSeq: 0, readSeq: 0 };
 

@@ -240,6 +240,32 @@ test("[BLK1] [RCP1] at a block no mark of either falls or vanishes for the other
   expect(await marksOf(bob, chatId, alice.userId)).toEqual({ deliveredSeq: 2, readSeq: 2 });
 });
 
+test("[BLK1] [RCP1] a block that has ended leaves nothing of the marks that it kept: none falls when the other user blocks next", async () => {
+  const { alice, bob, chatId } = await pair();
+  const views = async () =>
+    await Promise.all([alice, bob].map(async (viewer) => (await rowOf(viewer, chatId))?.["receipt"]));
+  const say = async () => {
+    await alice.send(chatId, "of Alice");
+    const { seq } = await bob.send(chatId, "of Bob");
+    for (const client of [alice, bob]) {
+      await client.ack(chatId, seq);
+      await client.ask("markRead", { chatId, seq });
+    }
+    const stood = { deliveredSeq: seq, readSeq: seq };
+    await expect.poll(views, soon).toEqual([stood, stood]);
+  };
+  await say();
+  await block(alice, bob.userId);
+  await unblock(alice, bob.userId);
+  await say();
+  const stood = await views();
+  await block(bob, alice.userId);
+  expect(await views()).toEqual(stood);
+  await block(alice, bob.userId);
+  await unblock(bob, alice.userId);
+  expect(await views()).toEqual(stood);
+});
+
 test("[BLK1] [EDT6] a timer that the blocked user sets is not shown to the one who blocks, and holds when the block ends", async () => {
   const { alice, bob, chatId } = await pair();
   const hour = 3_600_000;
