@@ -24,7 +24,7 @@ const participants = new ParticipantsStore(dynamo, env.PARTICIPANTS_TABLE);
 
 export const handler = middy(
   makeHandler({
-    state: async (chatId) => await states.get(chatId, "eventual"),
+    state: async (chatId, consistency) => await states.get(chatId, consistency),
     wasMember: async (chatId, userId) => (await participants.get(chatId, userId)) !== undefined,
     recently: new Recently(limits.typingMs),
     pass: async (job, group, deduplicationId) =>

@@ -10,12 +10,13 @@ import { failure, type Outcome, success } from "../../protocol/errors.ts";
 import type { ReplyFields } from "../../protocol/frames.ts";
 import { limits } from "../../protocol/limits.ts";
 import type { RequestOf } from "../../protocol/requests.ts";
+import type { Consistency } from "../stores/attributes.ts";
 import type { SharedState } from "../stores/shared-state.ts";
 import type { Recently } from "./recently.ts";
 import type { TypingJob } from "./typing-job.ts";
 
 export interface SetTypingDependencies {
-  readonly state: (chatId: string) => Promise<SharedState | undefined>;
+  readonly state: (chatId: string, consistency: Consistency) => Promise<SharedState | undefined>;
   /** True for one who is, or was, a member. */
   readonly wasMember: (chatId: string, userId: string) => Promise<boolean>;
   readonly recently: Recently;
@@ -29,7 +30,9 @@ export async function setTyping(
   { chatId, typing }: RequestOf<"setTyping">,
   userId: string,
 ): Promise<Outcome<ReplyFields["setTyping"]>> {
-  const state = await deps.state(chatId);
+  let state = await deps.state(chatId, "eventual");
+  // A replica may lag behind the chat's making, or behind the user's coming.
+  if (!state?.members.has(userId)) state = await deps.state(chatId, "strong");
   if (!state?.members.has(userId)) {
     const wasMember = state !== undefined && (await deps.wasMember(chatId, userId));
     return wasMember

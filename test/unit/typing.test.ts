@@ -107,6 +107,27 @@ test("[PRS4] the others are told, not the one who types; a large group is answer
   expect(await set(0, 0, true, "eve")).toMatchObject({ ok: false, error: { code: "not_found" } });
 });
 
+test.each([
+  ["does not show the chat yet", undefined],
+  ["does not show the user in it yet", groupOf(["bob", "carol"])],
+])("[PRS4] who is in a chat may type there, although a replica %s", async (_, lagging) => {
+  const passed: TypingJob[] = [];
+  const outcome = await setTyping(
+    {
+      state: async (_chat, consistency) =>
+        consistency === "strong" ? groupOf(["alice", "bob", "carol"]) : lagging,
+      wasMember: async () => true,
+      recently: new Recently(limits.typingMs),
+      pass: async (job) => void passed.push(job),
+      now: () => 0,
+    },
+    { command: "setTyping", chatId, typing: true },
+    "alice",
+  );
+  expect(outcome).toEqual({ ok: true, value: {} });
+  expect(passed).toMatchObject([{ userId: "alice", to: ["bob", "carol"] }]);
+});
+
 test("[PRS4] [BLK1] [DLV7] told to the connected devices of whom no block keeps apart; what is old is not told", async () => {
   const posted: string[] = [];
   let asked = 0;
