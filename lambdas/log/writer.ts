@@ -37,12 +37,14 @@ export async function refusal(
 
 /**
  * Tells one stretch of a user's right to write to a chat from the next: another number once the user was removed and
- * has come again, or has blocked the other user, whether or not that is over. Undefined for who is no member.
+ * has come again, or has blocked the other user, though that is over and has hidden nothing. Undefined for who is no
+ * member.
  */
-export function standingOf({ members, hidden }: SharedState, userId: string): number | undefined {
+export function standingOf({ members, hidden, blocks }: SharedState, userId: string): number | undefined {
   const member = members.get(userId);
   const begun = (hidden.get(userId) ?? []).map(({ from }) => from);
-  return member && Math.max(member.from, ...begun);
+  // What a block has hidden is forgotten where that is nothing: among rights to write the sum only rises.
+  return member && Math.max(member.from, ...begun) + (blocks?.get(userId) ?? 0);
 }
 
 /** What became of a right that is not the one with which a message was written. */

@@ -11,7 +11,7 @@ import { type ChangeTables, leaving, rejoining } from "./effects.ts";
 import { slotKey } from "./entry-items.ts";
 import { keptItem, keptKey, type KeptMarks } from "./kept-marks.ts";
 import { type AtLeave, membershipKey } from "./membership-items.ts";
-import { hiddenName, spansItem } from "./shared-state.ts";
+import { blocksName, hiddenName, spansItem } from "./shared-state.ts";
 
 /** Seconds for which the marks that were kept lie there after the block. */
 const keptAfterSec = 3_600;
@@ -71,7 +71,7 @@ export class BlockChangesStore {
       ...(chat
         ? [
             leaving(this.#tables.participants, { chatId, userId: blocker, ...chat }),
-            this.#hide(chatId, blocker, chat),
+            this.#hide(chatId, blocker, chat, 1),
             this.#isEnd(chatId, chat.leftSeq),
           ]
         : [this.#noChat(chatId, blocker)]),
@@ -99,7 +99,7 @@ export class BlockChangesStore {
       ...(chat
         ? [
             rejoining(this.#tables.participants, { chatId, userId: blocker, ...chat }),
-            this.#hide(chatId, blocker, chat),
+            this.#hide(chatId, blocker, chat, 0),
           ]
         : [this.#noChat(chatId, blocker)]),
     ]);
@@ -129,15 +129,24 @@ export class BlockChangesStore {
     };
   }
 
-  #hide(chatId: string, blocker: string, { participants, hidden }: BlockedChat): TransactWriteItem {
+  /** @param more blocks that the blocker has made by it */
+  #hide(
+    chatId: string,
+    blocker: string,
+    { participants, hidden }: BlockedChat,
+    more: 0 | 1,
+  ): TransactWriteItem {
     return {
       Update: {
         TableName: this.#tables.chats,
         Key: { chatId: s(chatId) },
-        UpdateExpression: "SET #hidden = :spans",
+        UpdateExpression: "SET #hidden = :spans, #blocks = if_not_exists(#blocks, :none) + :more",
         ConditionExpression: "attribute_exists(chatId)",
-        ExpressionAttributeNames: { "#hidden": hiddenName(participants, blocker) },
-        ExpressionAttributeValues: { ":spans": spansItem(hidden) },
+        ExpressionAttributeNames: {
+          "#hidden": hiddenName(participants, blocker),
+          "#blocks": blocksName(participants, blocker),
+        },
+        ExpressionAttributeValues: { ":spans": spansItem(hidden), ":none": n(0), ":more": n(more) },
       },
     };
   }

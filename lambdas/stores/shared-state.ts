@@ -35,6 +35,8 @@ export interface SharedState {
   readonly leavers: readonly (Required<Period> & { readonly userId: string })[];
   /** [BLK1] Of a direct chat: what is not shown to one of the two. */
   readonly hidden: ReadonlyMap<string, readonly Period[]>;
+  /** [BLK1] Of a direct chat: how often each of the two has blocked the other. */
+  readonly blocks?: ReadonlyMap<string, number>;
 }
 
 /** Leavers, and hidden spans of each of the two, that are remembered. */
@@ -125,6 +127,10 @@ export const sharedItem = (state: SharedState): Item => ({
 export const hiddenName = (participants: readonly string[], userId: string): string =>
   `hidden${participants.indexOf(userId)}`;
 
+/** Attributes of a direct chat's item that count how often each of its two users has blocked the other. */
+export const blocksName = (participants: readonly string[], userId: string): string =>
+  `blocks${participants.indexOf(userId)}`;
+
 /** @param item a direct chat's own, or that of a group's shared state */
 export function toSharedState(chatId: string, item: Item): SharedState {
   const disappearAfterMs = optionalNumber(item, "disappearAfterMs");
@@ -143,6 +149,9 @@ export function toSharedState(chatId: string, item: Item): SharedState {
       leavers: [],
       hidden: new Map(
         participants.map((userId) => [userId, toSpans(item[hiddenName(participants, userId)])]),
+      ),
+      blocks: new Map(
+        participants.map((userId) => [userId, optionalNumber(item, blocksName(participants, userId)) ?? 0]),
       ),
     };
   }
