@@ -79,10 +79,12 @@ export async function createGroup(
   if (!known || !isMade(known)) {
     const tooEarly = await deps.admit(creator.userId);
     if (tooEarly) return tooEarly;
-    const [blocker] = await deps.blockersOf(creator.userId, founders.slice(1));
+    // Whom a first attempt named and did not come to add has had time to block since.
+    const whole = known ? asDraft(known).founders : founders;
+    const [blocker] = await deps.blockersOf(creator.userId, whole.slice(1));
     if (blocker !== undefined) {
-      const path = `participants[${participants.indexOf(blocker)}]`;
-      return failure("forbidden", `${path}: you cannot add this user`);
+      const at = participants.indexOf(blocker);
+      return failure("forbidden", `participants${at < 0 ? "" : `[${at}]`}: you cannot add this user`);
     }
   }
   const createdAt = deps.now();

@@ -178,6 +178,33 @@ test("[CHT2] an attempt that dies after any number of its calls leaves nothing t
   }
 });
 
+test("[BLK1] [CHT2] whom a dying attempt named and who has blocked the creator since is in no group, though the next attempt does not name it", async () => {
+  const { engine, client } = await startDynamo();
+  await createTables(engine);
+  const creator = { userId: "creator", deviceId: "phone" };
+  const request = {
+    name: "Group",
+    participants: ["bob"],
+    clientChatId: "0b6f9c1e-1111-4222-8333-444455556666",
+  };
+  const dying = dependencies(faulty(client, ["none", "none", ...deaths(6)], []));
+  await expect(createGroup(dying, request, creator)).rejects.toBeInstanceOf(Lost);
+  let blockers = ["bob"];
+  const deps: CreateGroupDependencies = {
+    ...dependencies(client),
+    blockersOf: async (_, others) => others.filter((other) => blockers.includes(other)),
+  };
+  const next = { ...request, participants: ["carol"] };
+  expect(await createGroup(deps, next, creator)).toMatchObject({ error: { code: "forbidden" } });
+  expect(await createGroup(deps, request, creator)).toMatchObject({
+    error: { code: "forbidden", message: expect.stringMatching(/^participants\[0\]:/) },
+  });
+  blockers = [];
+  expect(await createGroup(deps, next, creator)).toMatchObject({
+    value: { chat: { participants: ["creator", "bob"] } },
+  });
+});
+
 const deaths = (calls: number): Fault[] => Array.from({ length: calls }, () => "before");
 
 const message = (chatId: string) => ({
