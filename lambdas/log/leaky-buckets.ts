@@ -24,7 +24,7 @@ export interface Bucket {
 
 export class LeakyBuckets {
   readonly #limit: RateLimit;
-  /** When it was let through and is not told yet, rising, by user. */
+  /** When it was let through and is not told yet, rising, by user, in the order in which they last came. */
   readonly #untold = new Map<string, number[]>();
 
   constructor(limit: RateLimit) {
@@ -37,8 +37,15 @@ export class LeakyBuckets {
     const { burst, perSec } = this.#limit;
     const over = this.#level(this.added(told, times, now), now) - burst;
     if (over > 0) return Math.ceil((over / perSec) * 1000);
+    this.#forgetDrained(now);
+    this.#untold.delete(userId);
     this.#untold.set(userId, times);
     return undefined;
+  }
+
+  /** Users of whom there is something to be told. */
+  get users(): number {
+    return this.#untold.size;
   }
 
   /**
@@ -74,9 +81,22 @@ export class LeakyBuckets {
 
   /** Without those that have drained by now, whenever they were put in. */
   #recent(userId: string, now: number): number[] {
-    const { burst, perSec } = this.#limit;
-    const recent = (this.#untold.get(userId) ?? []).filter((at) => now - at < (burst / perSec) * 1000);
+    const recent = (this.#untold.get(userId) ?? []).filter((at) => !this.#hasDrained(at, now));
     if (recent.length === 0) this.#untold.delete(userId);
     return recent;
+  }
+
+  /** Nothing is kept of those who came once and not again, however many they are. */
+  #forgetDrained(now: number): void {
+    for (const [userId, times] of this.#untold) {
+      // In the order in which they last came: the first that is recent ends it.
+      if (!this.#hasDrained(times.at(-1) ?? 0, now)) break;
+      this.#untold.delete(userId);
+    }
+  }
+
+  #hasDrained(at: number, now: number): boolean {
+    const { burst, perSec } = this.#limit;
+    return now - at >= (burst / perSec) * 1000;
   }
 }

@@ -78,3 +78,15 @@ test("[SND6] one who writes as people write costs no write: a message every seco
     expect(one.send(second, 1e9 + second * 1_000)).toBe(true);
   expect(one.writes()).toBe(0);
 });
+
+test("[SND6] of users who have sent and do not come again nothing stays in memory, however many they are", () => {
+  const rate = new LeakyBuckets(limit);
+  for (let number = 0; number < 5_000; number += 1) {
+    const now = 1e9 + number * 20;
+    expect(rate.take(`u${number}`, undefined, now)).toBeUndefined();
+    expect(rate.due(`u${number}`, undefined, now)).toEqual([]);
+    // One who comes again and again is counted as before.
+    if (number % 50 === 0) expect(rate.take("often", undefined, now)).toBeUndefined();
+    expect(rate.users).toBeLessThanOrEqual(302);
+  }
+});
