@@ -55,9 +55,11 @@ export async function blockUser(
     if (await deps.isBlocked(blocker, blocked)) return success({});
     if ((await deps.listOf(blocker, undefined, limits.blockedUsers)).userIds.length >= limits.blockedUsers)
       return failure("limit_exceeded", `userId: at most ${limits.blockedUsers} users can be blocked`);
+    // Before the look at the log's end, behind which nothing may come until the block is made: from one who floods the
+    // chat, that is a moment's time.
+    const marks = await marksToKeep(deps, blocker, blocked);
     const now = await chatOf(deps, blocker, blocked);
     if (now === "again") continue;
-    const marks = await marksToKeep(deps, blocker, blocked);
     const pair = { blocker, blocked, at: deps.now(), marks };
     if (!now) {
       if (await deps.block({ ...pair, chatId: chatIdOf(blocker, blocked) })) return success({});
