@@ -42,9 +42,13 @@ export async function removeDevice(
 }
 
 async function remove(deps: RemoveDependencies, device: DeviceKey): Promise<SeenDevice | undefined> {
+  let before: SeenDevice | undefined;
   for (let attempt = 0; attempt < maxAttempts; attempt += 1) {
     const seen = await deps.find(device);
-    if (!seen || (await deps.remove(seen))) return seen;
+    // Not there any more since the last attempt: removed by that, perhaps, and its answer was lost on the way.
+    if (!seen) return before;
+    if (await deps.remove(seen)) return seen;
+    before = seen;
   }
   throw new Error("the device's connection was changed by others at every attempt");
 }

@@ -1,5 +1,6 @@
 import type { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { expect, test } from "vitest";
+import { removeDevice } from "../../lambdas/connections/remove-device.ts";
 import { ClientsStore } from "../../lambdas/stores/clients.ts";
 import { startDynamo } from "../local/dynamodb-support.ts";
 
@@ -31,4 +32,26 @@ test("[SND6] a write to a user's bucket whose answer was lost counts once", asyn
     since: 1_000,
   }));
   expect(await sure.bucketOf("alice", "sends")).toEqual({ times: 14, since: 1_000 });
+});
+
+test("[DEV1] a device whose removal's answer was lost is removed, its connection ended, and the user told so", async () => {
+  const { sure, repeating } = await startRepeating();
+  const laptop = { userId: "alice", deviceId: "laptop" };
+  const connection = { connectionId: "c1", connectedAt: Date.now(), tokenExpiresAt: 1e10 };
+  await sure.enter(laptop, connection, undefined);
+  await sure.admit(laptop, "c1");
+  const ended: string[] = [];
+  const outcome = await removeDevice(
+    {
+      find: async (device) => await sure.get(device),
+      remove: async (seen) => await repeating.remove(seen),
+      end: async (connectionId) => void ended.push(connectionId),
+      reply: async () => {},
+    },
+    { command: "removeDevice", deviceId: "laptop" },
+    { userId: "alice", deviceId: "phone", connectionId: "c0", tokenExpiresAt: 1e10 },
+  );
+  expect(outcome).toMatchObject({ ok: true });
+  expect(ended).toEqual(["c1"]);
+  expect(await sure.get(laptop)).toBeUndefined();
 });
