@@ -1,7 +1,7 @@
 import { isGroupId } from "../chats/chat-id.ts";
 import type { Entry } from "../log/entry.ts";
 import { isFor, type SharedState } from "../stores/shared-state.ts";
-import { type FanOutDependencies, stateAfter } from "./fan-out.ts";
+import type { FanOutDependencies } from "./fan-out.ts";
 
 export interface OwnEntriesDependencies extends Pick<FanOutDependencies, "states"> {
   /** Lets the sender of an entry that is hidden from it see it. */
@@ -20,7 +20,8 @@ export async function keepOwnEntries(
   known?: SharedState,
 ): Promise<void> {
   if (isGroupId(chatId)) return;
-  const state = known ?? (await stateAfter(deps, entries));
+  // Strongly: a block moves no seq by which one would know a state from before it.
+  const state = known ?? (await deps.states.at(chatId, undefined));
   const hidden = entries.filter(({ userId, seq }) => state && !isFor(state, userId, seq));
   // One after the other: all of a user's change the same row.
   for (const entry of hidden) await deps.keepOwn(entry);
