@@ -2,7 +2,7 @@
 import type { Duration } from "aws-cdk-lib";
 import { Grant, type IGrantable, type IPrincipal, Role, ServicePrincipal } from "aws-cdk-lib/aws-iam";
 import { Architecture, Function, LoggingFormat, RecursiveLoop, Runtime } from "aws-cdk-lib/aws-lambda";
-import { LogGroup } from "aws-cdk-lib/aws-logs";
+import { type ILogGroup, LogGroup } from "aws-cdk-lib/aws-logs";
 import { Construct } from "constructs";
 import { removalPolicyOf } from "./chat-table.ts";
 import type { StageConfig } from "./config.ts";
@@ -41,6 +41,7 @@ export interface ChatFunctionProps {
  */
 export class ChatFunction extends Construct implements IGrantable {
   readonly function: Function;
+  readonly logGroup: ILogGroup;
   readonly grantPrincipal: IPrincipal;
 
   constructor(scope: Construct, id: string, props: ChatFunctionProps) {
@@ -61,6 +62,7 @@ export class ChatFunction extends Construct implements IGrantable {
     }).assertSuccess();
 
     this.grantPrincipal = role;
+    this.logGroup = logGroup;
     this.function = new Function(this, "Function", {
       code: handlerCode(props.handler),
       handler: "index.handler",

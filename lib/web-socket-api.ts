@@ -13,8 +13,10 @@ import {
   WebSocketStage,
 } from "aws-cdk-lib/aws-apigatewayv2";
 import { WebSocketLambdaAuthorizer } from "aws-cdk-lib/aws-apigatewayv2-authorizers";
+import { Metric } from "aws-cdk-lib/aws-cloudwatch";
 import { Grant, type IGrantable, ServicePrincipal } from "aws-cdk-lib/aws-iam";
 import type { Function } from "aws-cdk-lib/aws-lambda";
+import { FilterPattern, type IFilterPattern, MetricFilter } from "aws-cdk-lib/aws-logs";
 import type { ITopic } from "aws-cdk-lib/aws-sns";
 import { Construct } from "constructs";
 import { AboveAlarm } from "./alarms.ts";
@@ -66,6 +68,13 @@ export class ChatWebSocketApi extends Construct {
       threshold: 1_000,
       topic: props.alarmTopic,
     });
+    new AboveAlarm(this, "Failed", {
+      description:
+        "Over five requests or handshakes in five minutes failed by our own fault: clients are told to try again.",
+      metric: new Metric({ ...this.#failures(), period: Duration.minutes(5), statistic: "Sum" }),
+      threshold: 5,
+      topic: props.alarmTopic,
+    });
     this.callbackUrl = stage.callbackUrl;
     this.url = stage.url;
   }
@@ -86,6 +95,9 @@ export class ChatWebSocketApi extends Construct {
    * @param authorize says at each `$connect` who it is; its answer is not cached and stands in every later event
    */
   addConnectionRoutes(authorize: ChatFunction, connect: ChatFunction, disconnect: ChatFunction): void {
+    // To refuse a token the authorizer throws: only what it says itself tells of a failure.
+    this.#countFailures(authorize, failureLine);
+    for (const called of [connect, disconnect]) this.#countFailures(called, failureOrDeath);
     this.#api.addRoute("$connect", {
       integration: new FunctionIntegration(connect, this.#stageName),
       authorizer: new WebSocketLambdaAuthorizer("Authorizer", authorize.function, {
@@ -99,6 +111,7 @@ export class ChatWebSocketApi extends Construct {
 
   /** A command that a function answers: what it returns as `body` goes back on the connection. */
   addCommand(command: string, to: ChatFunction): void {
+    this.#countFailures(to, failureOrDeath);
     this.#api.addRoute(command, {
       integration: new FunctionIntegration(to, this.#stageName),
       returnResponse: true,
@@ -108,6 +121,23 @@ export class ChatWebSocketApi extends Construct {
   /** Where everything goes that no other route takes: no JSON, no command, an unknown one. */
   addFallback(to: ChatFunction): void {
     this.addCommand("$default", to);
+  }
+
+  /** What failed of all that clients asked, whichever function it was: nothing is measured, or paid, while nothing does. */
+  #failures(): { readonly namespace: string; readonly metricName: string } {
+    return { namespace: `Tidings/${this.#stageName}`, metricName: "FailedRequests" };
+  }
+
+  #countFailures(of: ChatFunction, filterPattern: IFilterPattern): void {
+    if (of.node.tryFindChild("Failures") !== undefined) return;
+    const { namespace, metricName } = this.#failures();
+    new MetricFilter(of, "Failures", {
+      logGroup: of.logGroup,
+      filterPattern,
+      metricNamespace: namespace,
+      metricName,
+      metricValue: "1",
+    });
   }
 
   /** A command that the API itself answers, always with the same JSON text, at the cost of no invocation. */
@@ -139,6 +169,24 @@ export class ChatWebSocketApi extends Construct {
     new CfnRouteResponse(scope, "Response", { apiId, routeId: route.ref, routeResponseKey: "$default" });
   }
 }
+
+/** What a function says of a request that it could not serve, lambdas/telemetry/log.ts. */
+const failureLine = FilterPattern.all(
+  FilterPattern.stringValue("$.level", "=", "ERROR"),
+  FilterPattern.stringValue("$.message.event", "=", "request failed"),
+);
+
+/**
+ * Or what Lambda says of an invocation that threw, was too late or died.
+ * @see https://docs.aws.amazon.com/lambda/latest/dg/telemetry-schema-reference.html#platform-report
+ */
+const failureOrDeath = FilterPattern.any(
+  failureLine,
+  FilterPattern.all(
+    FilterPattern.stringValue("$.type", "=", "platform.report"),
+    FilterPattern.stringValue("$.record.status", "!=", "success"),
+  ),
+);
 
 /**
  * A route's integration with a function, which that route of that stage alone may invoke. (The CDK's own

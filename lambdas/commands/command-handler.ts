@@ -86,7 +86,7 @@ async function run(
     const command = commands[name] as Command<typeof name>;
     return await command(parsed.value, caller, context);
   } catch (error) {
-    log.error("command failed", { command: name, userId: caller.userId, ...describe(error) });
+    log.error("request failed", { command: name, userId: caller.userId, ...describe(error) });
     return fault(error);
   }
 }

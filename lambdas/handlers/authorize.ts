@@ -4,12 +4,15 @@ import type { APIGatewayAuthorizerResult, APIGatewayRequestAuthorizerEvent } fro
 import { createRemoteJWKSet, jwtVerify } from "jose";
 import { authorize, type VerifyToken } from "../connections/authorize.ts";
 import { readEnvironment } from "../environment.ts";
-import { log } from "../telemetry/log.ts";
+import { describe, log } from "../telemetry/log.ts";
 
 export const makeHandler =
   (verify: VerifyToken) =>
   async (event: APIGatewayRequestAuthorizerEvent): Promise<APIGatewayAuthorizerResult> => {
-    const decision = await authorize(event, verify);
+    const decision = await authorize(event, verify).catch((error: unknown) => {
+      log.error("request failed", { command: "$connect", ...describe(error) });
+      throw error;
+    });
     if (decision.kind === "unauthorized") {
       log.info("handshake unauthorized", { reason: decision.reason });
       throw new Error("Unauthorized");

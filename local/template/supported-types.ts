@@ -229,6 +229,10 @@ export const supportedTypes: Readonly<Record<string, Readonly<Record<string, Sha
     KmsKeyId: encrypted,
     Tags: tags,
   },
+  "AWS::Logs::MetricFilter": unfolded(
+    ["ApplyOnTransformedLogs", "FilterName", "FilterPattern", "LogGroupName", "MetricTransformations"],
+    noEffect("nobody counts what a local log says"),
+  ),
   "AWS::CloudWatch::Alarm": unfolded(
     [
       "ActionsEnabled",

@@ -264,7 +264,7 @@ test.each([
 });
 
 test("alarms call nobody by default, and the topic of the stage where it names one", () => {
-  expect(Object.keys(alarms)).toHaveLength(25);
+  expect(Object.keys(alarms)).toHaveLength(26);
   for (const alarm of Object.values(alarms)) expect(alarm).not.toHaveProperty("AlarmActions");
 
   const topic = "arn:aws:sns:eu-west-1:111122223333:night-watch";
@@ -272,7 +272,7 @@ test("alarms call nobody by default, and the topic of the stage where it names o
     synthesize({ ...stageConfig("prod"), alarmTopicArn: topic }),
     "AWS::CloudWatch::Alarm",
   );
-  expect(Object.keys(loud)).toHaveLength(25);
+  expect(Object.keys(loud)).toHaveLength(26);
   for (const alarm of Object.values(loud)) {
     expect(alarm).toMatchObject({ AlarmActions: [topic], OKActions: [topic] });
   }

@@ -20,6 +20,7 @@ const kinds = [
   "AWS::Lambda::Function",
   "AWS::Lambda::Permission",
   "AWS::Logs::LogGroup",
+  "AWS::Logs::MetricFilter",
   "AWS::S3::Bucket",
   "AWS::S3::BucketPolicy",
   "AWS::SQS::Queue",
@@ -30,12 +31,19 @@ const kinds = [
 const namingProperties = [
   "AlarmName",
   "BucketName",
+  "FilterName",
   "FunctionName",
   "LogGroupName",
   "QueueName",
   "RoleName",
   "TableName",
 ];
+
+/** Properties that are a name on one kind of resource alone. */
+const ofOneKind: Readonly<Record<string, string>> = {
+  FunctionName: "AWS::Lambda::Function",
+  LogGroupName: "AWS::Logs::LogGroup",
+};
 
 /** Resources in grants that hold a `*`, each with the reason why it must. */
 const wildcards: Readonly<Record<string, string>> = {
@@ -59,7 +67,7 @@ describe.each([
     const named = resources.flatMap(([id, { Type, Properties = {} }]) =>
       namingProperties
         // Of another resource, by reference: not its own name.
-        .filter((property) => !(property === "FunctionName" && Type !== "AWS::Lambda::Function"))
+        .filter((property) => Type === (ofOneKind[property] ?? Type))
         .filter((property) => property in Properties)
         .map((property) => `${id}.${property}`),
     );

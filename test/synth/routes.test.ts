@@ -177,3 +177,33 @@ test("[CON7] ping is answered with pong by the API itself, without a Lambda invo
     },
   ]);
 });
+
+test("[REQ2] what fails by the server's own fault is counted, whichever function it was, and an alarm rings", () => {
+  const failureLine = '(($.level = "ERROR") && ($.message.event = "request failed"))';
+  const death = '(($.type = "platform.report") && ($.record.status != "success"))';
+  const counted = Object.fromEntries(
+    Object.values(propertiesOf(dev, "AWS::Logs::MetricFilter")).map((filter) => {
+      const of = /^\$\{(.*)Logs\}$/.exec(String(filter["LogGroupName"]))?.[1] ?? "";
+      const [transformation] = filter["MetricTransformations"] as object[];
+      expect(transformation).toEqual({
+        MetricNamespace: "Tidings/dev",
+        MetricName: "FailedRequests",
+        MetricValue: "1",
+      });
+      return [of, filter["FilterPattern"]];
+    }),
+  );
+  // Its deaths are how it refuses a token.
+  const authorizer = { ConnectionsAuthorize: `{ ${failureLine.slice(1, -1)} }` };
+  const others = [...new Set(Object.values(routes))].map((name) => [name, `{ ${failureLine} || ${death} }`]);
+  expect(counted).toEqual({ ...Object.fromEntries(others), ...authorizer });
+  expect(propertiesOf(dev, "AWS::CloudWatch::Alarm")["WebSocketFailed"]).toMatchObject({
+    Namespace: "Tidings/dev",
+    MetricName: "FailedRequests",
+    Statistic: "Sum",
+    Period: 300,
+    Threshold: 5,
+    ComparisonOperator: "GreaterThanThreshold",
+    TreatMissingData: "notBreaching",
+  });
+});
