@@ -24,16 +24,21 @@ export interface HandshakeEvent {
 /** Verifies signature, issuer, audience, `exp` and `nbf`; rejects with jose's errors. */
 export type VerifyToken = (token: string) => Promise<JWTPayload>;
 
+/** Epoch second that stands for every later one. */
+const latestExpiry = 1e12;
+
 /** Rejects where the verdict could not be had (the issuer's keys out of reach): no statement on the token. */
 export async function authorize(event: HandshakeEvent, verify: VerifyToken): Promise<Decision> {
   const token = tokenOf(event);
   if (token === undefined) return { kind: "unauthorized", reason: "no token" };
   const verdict = await verified(token, verify);
   if (!verdict.ok) return { kind: "unauthorized", reason: verdict.code };
-  const { sub: userId, exp: tokenExpiresAt } = verdict.claims;
+  const { sub: userId, exp } = verdict.claims;
   if (userId === undefined || !userIdPattern.test(userId))
     return { kind: "unauthorized", reason: "unfit sub" };
-  if (tokenExpiresAt === undefined) return { kind: "unauthorized", reason: "no exp" };
+  if (exp === undefined) return { kind: "unauthorized", reason: "no exp" };
+  // Issuers may name a fraction of a second (RFC 7519), or a time that never comes: all that follows counts whole seconds.
+  const tokenExpiresAt = Math.floor(Math.min(exp, latestExpiry));
 
   const deviceId = event.queryStringParameters?.["deviceId"] ?? "";
   if (!deviceIdPattern.test(deviceId)) return { kind: "forbidden", userId, reason: "unfit deviceId" };
