@@ -105,6 +105,7 @@ export async function unblockUser(
       participants: [...state.members.keys()],
       hidden,
       leftSeq: mine.leftSeq,
+      ...(mine.earlier && { earlier: mine.earlier }),
       periods: begun(mine, lastSeq + 1),
       othersMore,
       expires: mine.expires,

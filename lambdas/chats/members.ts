@@ -80,6 +80,7 @@ async function adding(
           chatId,
           userId: target,
           leftSeq: before.leftSeq,
+          ...(before.earlier && { earlier: before.earlier }),
           periods: begun(before, from),
           othersMore: others - (before.atLeave?.others ?? others),
           expires: state.expires,

@@ -42,6 +42,8 @@ export interface Unblocking extends Pair {
   /** Epoch milliseconds. */
   readonly at: number;
   readonly chat?: BlockedChat & {
+    /** The blocker's spans before the last, as they were seen. */
+    readonly earlier?: Periods["earlier"];
     readonly periods: Periods;
     readonly othersMore: number;
     readonly expires: boolean;

@@ -12,6 +12,7 @@ import {
   type Membership,
   membershipItem,
   membershipKey,
+  sameEarlier,
 } from "./membership-items.ts";
 import { hiddenPartition } from "./messages.ts";
 import { sharedItem, type SharedState, spansItem } from "./shared-state.ts";
@@ -31,6 +32,8 @@ export type Effect =
       readonly chatId: string;
       readonly userId: string;
       readonly leftSeq: number;
+      /** The spans before the one that ended, as they were seen. */
+      readonly earlier?: Periods["earlier"];
       readonly periods: Periods;
       readonly othersMore: number;
       readonly expires: boolean;
@@ -250,19 +253,21 @@ export function leaving(
 /** A user's next span begins: also where it does so by the end of a block. */
 export function rejoining(
   TableName: string,
-  { chatId, userId, leftSeq, periods, othersMore, expires }: Omit<EffectOf<"rejoin">, "kind">,
+  { chatId, userId, leftSeq, earlier, periods, othersMore, expires }: Omit<EffectOf<"rejoin">, "kind">,
 ): TransactWriteItem {
+  const before = sameEarlier(earlier);
   return {
     Update: {
       TableName,
       Key: membershipKey(chatId, userId),
       UpdateExpression: `SET joinedSeq = :from, earlier = :earlier, readOthers = readOthers + :more${expires ? ", expires = :true" : ""} REMOVE leftSeq, markedAt`,
-      ConditionExpression: "leftSeq = :left",
+      ConditionExpression: `leftSeq = :left AND ${before.condition}`,
       ExpressionAttributeValues: {
         ":from": n(periods.joinedSeq),
         ":earlier": spansItem(periods.earlier ?? []),
         ":more": n(othersMore),
         ":left": n(leftSeq),
+        ...before.values,
         ...(expires && { ":true": { BOOL: true } }),
       },
     },

@@ -2,7 +2,7 @@
 import type { ChatType } from "../../protocol/frames.ts";
 import type { Periods } from "../chats/periods.ts";
 import { type Item, n, number, optionalNumber, optionalText, s, text } from "./attributes.ts";
-import { toSpans } from "./shared-state.ts";
+import { spansItem, toSpans } from "./shared-state.ts";
 
 /** What the index shows of a membership: the parts that seldom or never change while it lasts. */
 export interface ChatOfUser extends Periods {
@@ -176,4 +176,12 @@ export const atLeaveItem = ({ name, messageSeq, others, disappearAfterMs }: AtLe
     ...(messageSeq !== undefined && { messageSeq: n(messageSeq) }),
     ...(disappearAfterMs !== undefined && { disappearAfterMs: n(disappearAfterMs) }),
   },
+});
+
+/** The condition that the spans before a membership's last are these still: whoever writes them anew knows all of them. */
+export const sameEarlier = (
+  earlier: Periods["earlier"],
+): { readonly condition: string; readonly values: Item } => ({
+  condition: earlier ? "earlier = :seenEarlier" : "(attribute_not_exists(earlier) OR earlier = :seenEarlier)",
+  values: { ":seenEarlier": spansItem(earlier ?? []) },
 });

@@ -21,6 +21,7 @@ import {
   type Membership,
   membershipItem,
   membershipKey,
+  sameEarlier,
   type ReadMark,
   toChatOfUser,
   toMembership,
@@ -183,19 +184,19 @@ export class ParticipantsStore {
       if (isLast) sets.push("leftAt = :at", "atLeave.messageSeq = :own");
       const { condition, values } = sameSpan(mine);
       // Another entry of the user may have been put among the spans before: it would be lost with them.
-      const sameEarlier = `${mine.earlier ? "" : "attribute_not_exists(earlier) OR "}earlier = :seenEarlier`;
+      const before = sameEarlier(mine.earlier);
       const update = new UpdateItemCommand({
         TableName: this.#table,
         Key: membershipKey(chatId, userId),
         UpdateExpression: `SET ${sets.join(", ")} REMOVE markedAt`,
-        ConditionExpression: `${condition} AND (${sameEarlier})`,
+        ConditionExpression: `${condition} AND ${before.condition}`,
         ExpressionAttributeValues: {
           ":joined": n(joinedSeq),
           ":earlier": spansItem(earlier),
-          ":seenEarlier": spansItem(mine.earlier ?? []),
           ...(leftSeq !== undefined && { ":left": n(leftSeq) }),
           ...(isLast && { ":at": n(sentAt), ":own": n(seq) }),
           ...values,
+          ...before.values,
         },
       });
       if ((await refusedByCondition(this.#client.send(update))) === undefined) return;
