@@ -12,6 +12,7 @@ import type { RequestOf } from "../../protocol/requests.ts";
 import { type Chat, type Head, isMade } from "../stores/chat-items.ts";
 import type { DeviceKey } from "../stores/inbox.ts";
 import type { Marks, ReadMark } from "../stores/membership-items.ts";
+import { isGroupId } from "./chat-id.ts";
 import { periodsOf } from "./periods.ts";
 import type { TellOtherDevices } from "./tell-devices.ts";
 import { type CountUnread, othersUpToHead, type Reader, unreadNow } from "./unread.ts";
@@ -59,7 +60,7 @@ export async function markRead(
 
 async function tryToMark(
   deps: MarkReadDependencies,
-  { chatId, seq }: RequestOf<"markRead">,
+  { chatId, seq: asked }: RequestOf<"markRead">,
   device: DeviceKey,
 ): Promise<Outcome<ReplyFields["markRead"]> | "again"> {
   const { userId } = device;
@@ -67,6 +68,7 @@ async function tryToMark(
   const notFound = failure("not_found", "chatId: no such chat");
   if (!mine || !chat || !isMade(chat)) return notFound;
   const { head } = chat;
+  const seq = await shownUpTo(deps, asked, mine, chatId);
   const answer = async (read: ReadMark) => ({
     chatId,
     readSeq: read.readSeq,
@@ -93,6 +95,21 @@ async function tryToMark(
     });
   }
   return success(answered);
+}
+
+/**
+ * [BLK1] The seq, or the end of what the user sees where its own entry lies behind that: one that was under way when
+ * the user blocked the other, which its devices know before it is shown to it.
+ */
+async function shownUpTo(
+  { entries }: MarkReadDependencies,
+  seq: number,
+  { participantId: userId, leftSeq }: Reader,
+  chatId: string,
+): Promise<number> {
+  if (leftSeq === undefined || seq <= leftSeq || isGroupId(chatId)) return seq;
+  const [entry] = await entries([{ chatId, seq }]);
+  return entry?.userId === userId ? leftSeq : seq;
 }
 
 /**

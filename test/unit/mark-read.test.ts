@@ -155,3 +155,28 @@ test("[LST3] [BLK1] what lies between two times is read, also where the head has
   expect(await markRead(again, { command: "markRead", chatId, seq: 2 }, device)).toMatchObject({ ok: true });
   expect(unreadOf(groupAt(log, log.length).head, { ...back, ...state.mark })).toBe(2);
 });
+
+test("[RCP1] [BLK1] who blocks and reads up to its own entry, which it is not shown yet, has read all that it sees; another's there is not told", async () => {
+  const log = logOf(["alice", "alice", "bob", "alice"]);
+  const { deps, state } = world(log);
+  state.headSeq = log.length;
+  const direct = "d-alice-bob";
+  const read = async (seq: number, of = direct) =>
+    await markRead(
+      {
+        ...deps,
+        membership: async () => ({
+          ...member,
+          ...state.mark,
+          leftSeq: 3,
+          atLeave: { others: 2, messageSeq: 3 },
+        }),
+        entries: async ([slot]) => log.filter((entry) => entry.seq === slot?.seq),
+      },
+      { command: "markRead", chatId: of, seq },
+      device,
+    );
+  expect(await read(5)).toMatchObject({ ok: false, error: { code: "bad_request" } });
+  expect(await read(4, chatId)).toMatchObject({ ok: false, error: { code: "bad_request" } });
+  expect(await read(4)).toMatchObject({ ok: true, value: { readSeq: 3, unread: 0 } });
+});
