@@ -5,7 +5,7 @@ import { checkTimers } from "./harness/check-timers.ts";
 import type { StoredEntry } from "./harness/evidence.ts";
 import { change, chats, factsOf, message, pushed, request, rules } from "./harness/hand-made.ts";
 import { heldTimes } from "./harness/held.ts";
-import type { Fields, HistoryEvent, SeenChange } from "./harness/history.ts";
+import type { Fields, HistoryEvent, SeenChange, SeenMessage } from "./harness/history.ts";
 import { Sight, type WorldChat } from "./harness/sight.ts";
 
 const hourMs = 3_600_000;
@@ -157,4 +157,29 @@ test("what a user sets is certain between an answer and the next asking, and whe
     set("done", "c", false, 40),
   ];
   expect(heldTimes(unanswered, false).at(-1)).toEqual({ value: false, after: 30_010, before: inf });
+});
+
+test("[EDT1] the edits of a message that is deleted for everyone change with it, others do not", () => {
+  const log = [
+    message("c", 1, "alice"),
+    change("c", 2, "alice", { type: "messageEdited", target: 1, message: "x" }, "alice"),
+    change("c", 3, "bob", { type: "reacted", target: 1, emoji: "👍" }, "alice"),
+  ];
+  const deletion = change("c", 4, "alice", { type: "messageDeleted", target: 1 }, "alice");
+  const found = (entries: readonly (SeenMessage | SeenChange)[], ...seqs: readonly number[]) => {
+    const rewritten = seqs.map((seq) => ({ event: "MODIFY", chatId: "c", seq }));
+    const changes = { cursors: [], heads: [], rewritten };
+    const logs = new Map([["c", []]]);
+    return rules(
+      checkLogs(
+        factsOf(
+          entries.map((entry) => pushed("bob/d0", entry, entry.seq)),
+          { changes, logs },
+        ),
+      ),
+    );
+  };
+  expect(found([...log, deletion], 1, 2)).toEqual([]);
+  expect(found(log, 1, 2)).toEqual(["SND2"]);
+  expect(found([...log, deletion], 3)).toEqual(["SND2"]);
 });

@@ -43,15 +43,19 @@ export function* checkLogs({ logs, changes, sight }: Case): Generator<Violation>
   }
 }
 
-/** Messages that a later entry of the log touches. */
-const targetsOf = (wire: WireLog): ReadonlySet<number> =>
-  new Set(
-    [...wire.seen.values()].flatMap((entry) =>
-      entry.command === "chatUpdate" && entry.change.target !== undefined && entry.change.chatId === undefined
-        ? [entry.change.target]
-        : [],
-    ),
+/** Messages that a later entry of the log touches, and the edits of those that it deletes ([EDT1]). */
+function targetsOf(wire: WireLog): ReadonlySet<number> {
+  const changes = [...wire.seen.values()].flatMap((entry) =>
+    entry.command === "chatUpdate" && entry.change.chatId === undefined
+      ? [{ seq: entry.seq, ...entry.change }]
+      : [],
   );
+  const targets = new Set(changes.flatMap(({ target }) => target ?? []));
+  const deleted = new Set(changes.flatMap(({ type, target }) => (type === "messageDeleted" ? target : [])));
+  for (const { type, target, seq } of changes)
+    if (type === "messageEdited" && deleted.has(target)) targets.add(seq);
+  return targets;
+}
 
 /** Every SUCCESS is in the log as it was answered; nothing is in the log that nobody sent; order of one device. */
 export function* checkSends({ history, logs, sight }: Case): Generator<Violation> {
