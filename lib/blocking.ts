@@ -2,7 +2,7 @@ import { Duration } from "aws-cdk-lib";
 import type { Construct } from "constructs";
 import type { ChatChangesProps } from "./chat-changes.ts";
 import { ChatFunction } from "./chat-function.ts";
-import { byParticipant } from "./chat-log.ts";
+import { byParticipant, changeRate } from "./chat-log.ts";
 import { grantIndexQuery, grantTable } from "./grants.ts";
 
 /** Who wants to hear nothing of whom: commands blockUser, unblockUser and listBlocked. */
@@ -18,6 +18,7 @@ export class Blocking extends ChatFunction {
         CHATS_TABLE: chatLog.chats.tableName,
         PARTICIPANTS_TABLE: chatLog.participants.tableName,
         CLIENTS_TABLE: clients.tableName,
+        ...changeRate(stage),
       },
     });
     grantTable(this, chatLog.messages, "ConditionCheckItem", "Query");
@@ -25,7 +26,7 @@ export class Blocking extends ChatFunction {
     grantTable(this, chatLog.participants, "BatchGetItem", "ConditionCheckItem", "GetItem", "UpdateItem");
     // The chats that the two share: what each is shown of the other's marks there is kept.
     grantIndexQuery(this, chatLog.participants, byParticipant);
-    grantTable(this, clients, "BatchGetItem", "DeleteItem", "PutItem", "Query", "UpdateItem");
+    grantTable(this, clients, "BatchGetItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem");
 
     for (const command of ["blockUser", "unblockUser", "listBlocked"]) api.addCommand(command, this);
   }

@@ -1,7 +1,7 @@
 import { Duration } from "aws-cdk-lib";
 import type { Construct } from "constructs";
 import { ChatFunction } from "./chat-function.ts";
-import type { ChatLog } from "./chat-log.ts";
+import { type ChatLog, changeRate } from "./chat-log.ts";
 import type { ChatTable } from "./chat-table.ts";
 import type { StageConfig } from "./config.ts";
 import { grantTable } from "./grants.ts";
@@ -25,9 +25,13 @@ export class Presence extends ChatFunction {
       handler: "presence",
       description: "Keeps whom a connection watches and what a user shows, and tells who is online",
       timeout: Duration.seconds(15),
-      environment: { CLIENTS_TABLE: clients.tableName, CHATS_TABLE: chatLog.chats.tableName },
+      environment: {
+        CLIENTS_TABLE: clients.tableName,
+        CHATS_TABLE: chatLog.chats.tableName,
+        ...changeRate(stage),
+      },
     });
-    // Blocks and privacy; devices; the connection's list of watches and the pointers to it.
+    // Blocks and privacy; devices; the user's rate; the connection's list of watches and the pointers to it.
     grantTable(this, clients, "BatchGetItem", "BatchWriteItem", "GetItem", "PutItem", "Query", "UpdateItem");
     // Contacts: those with whom a direct chat exists.
     grantTable(this, chatLog.chats, "BatchGetItem");

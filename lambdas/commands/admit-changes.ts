@@ -4,7 +4,7 @@ import { admitting, type Admit } from "../log/user-rate.ts";
 import type { ClientsStore } from "../stores/clients.ts";
 import { describe, log } from "../telemetry/log.ts";
 
-/** [SND6] The rate of changes, new chats and uploads, as the function's environment names it. */
+/** [SND6] The rate of changes, new chats, uploads, blocks and watches, as the function's environment names it. */
 export const admitChanges = (clients: ClientsStore): Admit =>
   admitting({
     buckets: new LeakyBuckets({ burst: readCount("CHANGE_BURST"), perSec: readCount("CHANGES_PER_SEC") }),

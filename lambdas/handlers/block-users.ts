@@ -3,21 +3,30 @@ import { setTimeout as pause } from "node:timers/promises";
 import middy from "@middy/core";
 import { createDynamoClient } from "../aws/clients.ts";
 import { type BlockDependencies, blockUser, listBlocked, unblockUser } from "../blocking/block.ts";
+import { admitChanges } from "../commands/admit-changes.ts";
 import { commandHandler } from "../commands/command-handler.ts";
 import { readEnvironment } from "../environment.ts";
+import type { Admit } from "../log/user-rate.ts";
 import { BlockChangesStore } from "../stores/block-changes.ts";
 import { BlocksStore } from "../stores/blocks.ts";
 import { ChatsStore } from "../stores/chats.ts";
+import { ClientsStore } from "../stores/clients.ts";
 import { KeptMarksStore } from "../stores/kept-marks.ts";
 import { MessagesStore } from "../stores/messages.ts";
 import { ParticipantsStore } from "../stores/participants.ts";
 import { SharedStateStore } from "../stores/shared-state.ts";
 
-export const makeHandler = (deps: BlockDependencies) =>
+export interface Dependencies extends BlockDependencies {
+  readonly admit: Admit;
+}
+
+export const makeHandler = (deps: Dependencies) =>
   commandHandler(
     {
-      blockUser: async (request, { userId }) => await blockUser(deps, request, userId),
-      unblockUser: async (request, { userId }) => await unblockUser(deps, request, userId),
+      blockUser: async (request, { userId }) =>
+        (await deps.admit(userId)) ?? (await blockUser(deps, request, userId)),
+      unblockUser: async (request, { userId }) =>
+        (await deps.admit(userId)) ?? (await unblockUser(deps, request, userId)),
       listBlocked: async (request, { userId }) => await listBlocked(deps, request, userId),
     },
     deps.now,
@@ -40,6 +49,7 @@ const changes = new BlockChangesStore(dynamo, {
 
 export const handler = middy(
   makeHandler({
+    admit: admitChanges(new ClientsStore(dynamo, env.CLIENTS_TABLE)),
     isBlocked: async (blocker, blocked) => await blocks.isBlocked(blocker, blocked),
     listOf: async (blocker, after, limit) => await blocks.listOf(blocker, after, limit),
     membership: async (chatId, userId) => await participants.get(chatId, userId),

@@ -4,8 +4,10 @@ import middy from "@middy/core";
 import { success } from "../../protocol/errors.ts";
 import type { Privacy } from "../../protocol/frames.ts";
 import { createDynamoClient } from "../aws/clients.ts";
+import { admitChanges } from "../commands/admit-changes.ts";
 import { type Command, commandHandler } from "../commands/command-handler.ts";
 import { readEnvironment } from "../environment.ts";
+import type { Admit } from "../log/user-rate.ts";
 import { type WatchDependencies, watchPresence } from "../presence/watch.ts";
 import { BlocksStore } from "../stores/blocks.ts";
 import { ClientsStore } from "../stores/clients.ts";
@@ -14,11 +16,13 @@ import { PrivacyStore } from "../stores/privacy.ts";
 import { WatchesStore } from "../stores/watches.ts";
 
 export interface Dependencies extends WatchDependencies {
+  readonly admit: Admit;
   readonly setPrivacy: (userId: string, change: Partial<Privacy>) => Promise<Privacy>;
 }
 
 export function makeHandler(deps: Dependencies) {
   const onSetPrivacy: Command<"setPrivacy"> = async ({ lastSeen, readReceipts }, { userId }) =>
+    (await deps.admit(userId)) ??
     success(
       await deps.setPrivacy(userId, {
         ...(lastSeen !== undefined && { lastSeen }),
@@ -27,7 +31,8 @@ export function makeHandler(deps: Dependencies) {
     );
   return commandHandler(
     {
-      watchPresence: async (request, caller) => await watchPresence(deps, request, caller),
+      watchPresence: async (request, caller) =>
+        (await deps.admit(caller.userId)) ?? (await watchPresence(deps, request, caller)),
       getPrivacy: async (_, { userId }) => success((await deps.privacyOf([userId]))(userId)),
       setPrivacy: onSetPrivacy,
     },
@@ -45,6 +50,7 @@ const contacts = new ContactsStore(dynamo, env.CHATS_TABLE);
 
 export const handler = middy(
   makeHandler({
+    admit: admitChanges(clients),
     listOf: async (device) => await watches.listOf(device),
     point: async (userIds, list) => await watches.point(userIds, list),
     putList: async (list, seen) => await watches.putList(list, seen),

@@ -1,6 +1,6 @@
 /**
- * [SND6] The two rates of a user: of what it sends, and of what it changes, the chats that it makes and the files
- * that it uploads. Changes have one of their own because people make them otherwise than messages: an admin adds a
+ * [SND6] The two rates of a user: of what it sends, and of what it changes: chats, messages, files, whom it
+ * blocks and watches. Changes have one of their own because people make them otherwise than messages: an admin adds a
  * hundred members at once, and then none for weeks. What a bucket is, leaky-buckets.ts tells.
  */
 import { failure, type Failure } from "../../protocol/errors.ts";

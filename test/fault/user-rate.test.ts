@@ -20,7 +20,7 @@ const withRate = (template: JsonObject): void => {
   }
 };
 
-test("[SND6] [EDT3] [CHT2] [CHT3] changes, new chats and uploads take from one bucket of their user, messages from another; what is refused leaves nothing, what is there is found, nobody else is held up", async () => {
+test("[SND6] [EDT3] [CHT2] [CHT3] changes, new chats, uploads, blocks and watches take from one bucket of their user, messages from another; what is refused leaves nothing, what is there is found, nobody else is held up", async () => {
   await using tidings = await startTidings({ mutateTemplate: withRate });
   const { alice, bob, chatId: direct } = await tidings.pair();
   const group = { participants: [bob.userId], name: "Family", clientChatId: randomUUID() };
@@ -28,6 +28,7 @@ test("[SND6] [EDT3] [CHT2] [CHT3] changes, new chats and uploads take from one b
   const { seq } = await alice.send(chatId, "hello");
   const { seq: quiet } = await alice.send(chatId, "nobody reacts to this");
 
+  const stranger = newUser("stranger");
   const kinds: Readonly<Record<string, (nth: number) => Promise<Frame>>> = {
     react: async () => await alice.request("react", { chatId, seq, emoji: "👍" }),
     edit: async (nth) => await alice.request("editMessage", { chatId, seq, message: `${nth}` }),
@@ -39,6 +40,10 @@ test("[SND6] [EDT3] [CHT2] [CHT3] changes, new chats and uploads take from one b
     createDirect: async () => await alice.request("createChat", { participants: [newUser("more")] }),
     createGroup: async () =>
       await alice.request("createChat", { ...group, name: "More", clientChatId: randomUUID() }),
+    block: async (nth) =>
+      await alice.request(nth % 2 === 0 ? "blockUser" : "unblockUser", { userId: stranger }),
+    watch: async () => await alice.request("watchPresence", { userIds: [stranger] }),
+    hideReading: async () => await alice.request("setPrivacy", { readReceipts: true }),
     upload: async () =>
       await alice.request("getAttachmentTarget", {
         chatId,

@@ -108,7 +108,12 @@ const functions: Readonly<Record<string, Expected>> = {
   },
   Presence: {
     timeoutSec: 15,
-    environment: { CLIENTS_TABLE: "${ConnectionsClients}", CHATS_TABLE: "${ChatLogChats}" },
+    environment: {
+      CLIENTS_TABLE: "${ConnectionsClients}",
+      CHATS_TABLE: "${ChatLogChats}",
+      CHANGE_BURST: "300",
+      CHANGES_PER_SEC: "10",
+    },
     grants: {
       "${ConnectionsClients.Arn}": [
         "dynamodb:BatchGetItem",
@@ -283,6 +288,8 @@ const functions: Readonly<Record<string, Expected>> = {
       CHATS_TABLE: "${ChatLogChats}",
       PARTICIPANTS_TABLE: "${ChatLogChatParticipants}",
       CLIENTS_TABLE: "${ConnectionsClients}",
+      CHANGE_BURST: "300",
+      CHANGES_PER_SEC: "10",
     },
     grants: {
       "${ChatLogMessages.Arn}": ["dynamodb:ConditionCheckItem", "dynamodb:Query"],
@@ -297,6 +304,7 @@ const functions: Readonly<Record<string, Expected>> = {
       "${ConnectionsClients.Arn}": [
         "dynamodb:BatchGetItem",
         "dynamodb:DeleteItem",
+        "dynamodb:GetItem",
         "dynamodb:PutItem",
         "dynamodb:Query",
         "dynamodb:UpdateItem",
