@@ -9,9 +9,10 @@ import { Page } from "../log/page.ts";
 import type { LogPosition } from "../stores/entry-items.ts";
 import type { Membership } from "../stores/membership-items.ts";
 import { isGroupId } from "./chat-id.ts";
+import type { HiddenDependencies } from "./hidden.ts";
 import { lastSeen, nextSeen, seesSeq } from "./periods.ts";
 
-export interface HistoryDependencies {
+export interface HistoryDependencies extends HiddenDependencies {
   /** Read strongly. */
   readonly membership: (chatId: string, userId: string) => Promise<Membership | undefined>;
   readonly log: {
@@ -22,8 +23,6 @@ export interface HistoryDependencies {
   readonly entries: (slots: readonly LogPosition[]) => Promise<Entry[]>;
   /** [CHT2] False where a group's making has not come to its end. */
   readonly isMade: (chatId: string) => Promise<boolean>;
-  /** [EDT1] Those of the seqs between two, both included, that the user has deleted for itself. */
-  readonly hiddenIn: (chatId: string, userId: string, from: number, to: number) => Promise<readonly number[]>;
   readonly now: () => number;
 }
 

@@ -15,6 +15,7 @@ import { type Chat, emptyHead, isMade, type LastMessage, type PersonalChat } fro
 import { marksOfPeers, type MarksOfPeersDependencies } from "../receipts/visible-marks.ts";
 import type { ChatOfUser, Membership } from "../stores/membership-items.ts";
 import type { HistoryDependencies } from "./history.ts";
+import { hasHidden } from "./hidden.ts";
 import { lastSeen, seesNothing, seesSeq } from "./periods.ts";
 import { fold } from "./project-head.ts";
 import { type CountUnread, unreadNow } from "./unread.ts";
@@ -145,7 +146,7 @@ async function lastMessages(
     await Promise.all(
       rows.map(async (one) => {
         const message = lastOf(one);
-        const shown = message && one.mine.hides ? await notHidden(deps, one.mine, message) : message;
+        const shown = message && (await notHidden(deps, one.mine, message));
         return [one.mine.chatId, shown] as const;
       }),
     ),
@@ -164,12 +165,13 @@ const maxSearches = 10;
 
 /** [EDT1] The last message up to this one that its reader has not deleted for itself. */
 async function notHidden(
-  { log, entries, hiddenIn, now }: ListDependencies,
+  deps: ListDependencies,
   mine: Membership,
   message: LastMessage,
 ): Promise<LastMessage | undefined> {
+  if (!(await hasHidden(deps, mine, message.seq))) return message;
+  const { log, entries, hiddenIn, now } = deps;
   const { chatId, participantId } = mine;
-  if ((await hiddenIn(chatId, participantId, message.seq, message.seq)).length === 0) return message;
   const sees = (seq: number) => seesSeq(mine, seq);
   let below = message.seq;
   for (let searches = 0; searches < maxSearches; searches += 1) {

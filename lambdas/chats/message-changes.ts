@@ -9,15 +9,14 @@ import type { Effect } from "../stores/effects.ts";
 import type { DeviceKey } from "../stores/inbox.ts";
 import type { Membership } from "../stores/membership-items.ts";
 import { changeChat, type ChangeDependencies, type Decision, type LogEnd } from "./change.ts";
+import { hasHidden, type HiddenDependencies } from "./hidden.ts";
 import { seesSeq } from "./periods.ts";
 
-export interface MessageChangeDependencies extends ChangeDependencies {
+export interface MessageChangeDependencies extends ChangeDependencies, HiddenDependencies {
   /** Read strongly. */
   readonly membership: (chatId: string, userId: string) => Promise<Membership | undefined>;
   /** The entry in a slot, read strongly. */
   readonly entry: (chatId: string, seq: number) => Promise<Entry | undefined>;
-  /** Those of the seqs between two, both included, that the user has hidden from itself; read strongly. */
-  readonly hiddenIn: (chatId: string, userId: string, from: number, to: number) => Promise<readonly number[]>;
 }
 
 export async function deleteForEveryone(
@@ -103,8 +102,7 @@ const changeMessage = async (
       return noSuchMessage;
     // It was read behind the end of the log: what a rival has done to it in between is in a slot that is wanted here.
     if (lastChangeOf(message) > end.seq) return success("again");
-    const hidden = mine.hides ? await deps.hiddenIn(chatId, actor.userId, target, target) : [];
-    return decide(message, end, hidden.length > 0);
+    return decide(message, end, await hasHidden(deps, mine, target));
   });
 
 /** The seq of the last entry that shows in the message's item. */

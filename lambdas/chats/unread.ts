@@ -7,17 +7,16 @@ import { type Entry, isVisible } from "../log/entry.ts";
 import { type Head, maxDeleted } from "../stores/chat-items.ts";
 import type { LogPosition } from "../stores/entry-items.ts";
 import type { Membership } from "../stores/membership-items.ts";
+import type { HiddenDependencies } from "./hidden.ts";
 import { periodsOf, seesSeq } from "./periods.ts";
 
 /** Messages of others in the log up to the head. */
 export const othersUpToHead = (head: Head, userId: string): number =>
   head.messages - (head.sentBy.get(userId) ?? 0);
 
-export interface CountUnread {
+export interface CountUnread extends HiddenDependencies {
   /** Messages of others between two seqs, both included, that have not expired and are not deleted. */
   readonly countUnread: (chatId: string, from: number, to: number, userId: string) => Promise<number>;
-  /** [EDT1] Those of the seqs between two, both included, that the user has deleted for itself. */
-  readonly hiddenIn: (chatId: string, userId: string, from: number, to: number) => Promise<readonly number[]>;
   /** The entries in these slots, those that are there. */
   readonly entries: (slots: readonly LogPosition[]) => Promise<Entry[]>;
   readonly now: () => number;

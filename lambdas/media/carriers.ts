@@ -1,18 +1,17 @@
 /** Who may see a file: whoever may see an entry that carries it. [MED3] */
 import type { Attachment } from "../../protocol/attachments.ts";
+import { hasHidden, type HiddenDependencies } from "../chats/hidden.ts";
 import { seesSeq } from "../chats/periods.ts";
 import { chunks } from "../chunks.ts";
 import { type Entry, isVisible } from "../log/entry.ts";
 import type { LogPosition } from "../stores/entry-items.ts";
 import type { Membership } from "../stores/membership-items.ts";
 
-export interface CarrierDependencies {
+export interface CarrierDependencies extends HiddenDependencies {
   /** The user's memberships of these chats, read strongly. */
   readonly memberships: (chatIds: readonly string[], userId: string) => Promise<Map<string, Membership>>;
   /** The entries in these slots, those that are there, read strongly. */
   readonly entries: (slots: readonly LogPosition[]) => Promise<Entry[]>;
-  /** [EDT1] Those of the seqs between two, both included, that the user has hidden from itself; read strongly. */
-  readonly hiddenIn: (chatId: string, userId: string, from: number, to: number) => Promise<readonly number[]>;
   readonly now: () => number;
 }
 
@@ -53,17 +52,15 @@ export async function seenAmong(
 
 /** The file as this entry carries it; undefined for who may not see the entry, or has deleted it for itself. */
 export async function carriedTo(
-  { hiddenIn, now }: Pick<CarrierDependencies, "hiddenIn" | "now">,
+  deps: Pick<CarrierDependencies, "hiddenIn" | "now">,
   mine: Membership | undefined,
   entry: Entry,
   attachmentId: string,
 ): Promise<Attachment | undefined> {
-  const { chatId, seq } = entry;
-  if (!mine || !seesSeq(mine, seq) || !isVisible(entry, now())) return undefined;
+  const { seq } = entry;
+  if (!mine || !seesSeq(mine, seq) || !isVisible(entry, deps.now())) return undefined;
   const found = carried(entry, attachmentId);
-  if (!found || !mine.hides) return found;
-  const hidden = await hiddenIn(chatId, mine.participantId, seq, seq);
-  return hidden.length === 0 ? found : undefined;
+  return found && !(await hasHidden(deps, mine, seq)) ? found : undefined;
 }
 
 /** The file as an entry carries it. */
