@@ -52,14 +52,15 @@ export function isFor({ members, leavers, hidden }: SharedState, userId: string,
 }
 
 /**
- * True where the user may be told of this entry: of its own deeds always. One that was under way while the user
- * blocked the other lies in what is hidden from it.
+ * True where the user may be told of this entry: in a direct chat of its own deeds always. One that was under way
+ * while the user blocked the other lies in what is hidden from it. (In a group what one's leaving brings about, the
+ * next admin, lies behind it, and is not for who comes again either.)
  */
 export const mayHear = (
   state: SharedState,
   userId: string,
   entry: { readonly userId: string; readonly seq: number },
-): boolean => isFor(state, userId, entry.seq) || (entry.userId === userId && state.members.has(userId));
+): boolean => isFor(state, userId, entry.seq) || (state.type === "direct" && entry.userId === userId);
 
 const covers = ({ from, to }: Period, seq: number): boolean => from <= seq && (to === undefined || seq <= to);
 
