@@ -5,6 +5,7 @@ import { rejoining } from "../../lambdas/stores/effects.ts";
 import type { Membership } from "../../lambdas/stores/membership-items.ts";
 import { ParticipantsStore } from "../../lambdas/stores/participants.ts";
 import { startDynamo } from "../local/dynamodb-support.ts";
+import { membershipOf } from "../support/membership.ts";
 
 const chatId = "d".padEnd(23, "A");
 const alice = "alice";
@@ -24,23 +25,8 @@ async function blocked() {
     ],
   });
   const participants = new ParticipantsStore(client, "Participants");
-  await participants.add({
-    chatId,
-    participantId: alice,
-    type: "direct",
-    peerId: "bob",
-    joinedSeq: 1,
-    joinedAt: 0,
-    readSeq: 0,
-    readOthers: 0,
-    muted: false,
-    archived: false,
-    pinned: false,
-    expires: false,
-    leftSeq: 8,
-    leftAt: 8,
-    atLeave: { others: 4, messageSeq: 8 },
-  });
+  const left = { leftSeq: 8, leftAt: 8, atLeave: { others: 4, messageSeq: 8 } };
+  await participants.add(membershipOf(chatId, alice, { type: "direct", peerId: "bob", ...left }));
   const keep = async (seq: number) =>
     await participants.keepOwn(chatId, alice, { kind: "message", seq, sentAt: seq * 10 });
   const seen = async (): Promise<number[]> => {

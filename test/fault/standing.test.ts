@@ -1,56 +1,15 @@
 import { expect, test } from "vitest";
-import { emptyHead } from "../../lambdas/stores/chat-items.ts";
 import { BlockChangesStore } from "../../lambdas/stores/block-changes.ts";
-import { ChatsStore } from "../../lambdas/stores/chats.ts";
-import type { Membership } from "../../lambdas/stores/membership-items.ts";
 import { SharedStateStore } from "../../lambdas/stores/shared-state.ts";
 import { standingOf } from "../../lambdas/log/writer.ts";
-import { startDynamo } from "../local/dynamodb-support.ts";
-
-const chatId = "d_1";
-const participants = ["alice", "bob"];
-
-const membership = (participantId: string, peerId: string): Membership => ({
-  chatId,
-  participantId,
-  type: "direct",
-  peerId,
-  joinedSeq: 1,
-  joinedAt: 1,
-  readSeq: 0,
-  readOthers: 0,
-  expires: false,
-  muted: false,
-  archived: false,
-  pinned: false,
-});
+import { directChat } from "./direct-chat.ts";
 
 test("[BLK1] [SND4] a right to write from before a block is not the one from after it, though nothing was hidden in between", async () => {
-  const { engine, client } = await startDynamo();
-  for (const [tableName, ...keys] of [
-    ["Messages", "chatId", "seq"],
-    ["Chats", "chatId"],
-    ["Participants", "chatId", "participantId"],
-    ["Clients", "userId", "deviceId"],
-  ] as const)
-    await engine.createTable({
-      tableName,
-      keySchema: keys.map((AttributeName, at) => ({ AttributeName, KeyType: at === 0 ? "HASH" : "RANGE" })),
-      attributeDefinitions: keys.map((AttributeName) => ({
-        AttributeName,
-        AttributeType: AttributeName === "seq" ? "N" : "S",
-      })),
-    });
-  const tables = { messages: "Messages", chats: "Chats", participants: "Participants", clients: "Clients" };
-  await new ChatsStore(client, "Chats").create(
-    { chatId, type: "direct", participants, createdAt: 1, head: emptyHead },
-    [membership("alice", "bob"), membership("bob", "alice")],
-    [],
-    tables,
-  );
+  const { client, tables, chat: made } = await directChat();
+  const { chatId, participants } = made;
   const changes = new BlockChangesStore(client, tables);
   const standing = async () => {
-    const state = await new SharedStateStore(client, "Chats").get(chatId, "strong");
+    const state = await new SharedStateStore(client, tables.chats).get(chatId, "strong");
     return state && standingOf(state, "alice");
   };
   const pair = { blocker: "alice", blocked: "bob", chatId, at: 1 };

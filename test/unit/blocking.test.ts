@@ -2,23 +2,10 @@ import { expect, test } from "vitest";
 import { type BlockDependencies, blockUser } from "../../lambdas/blocking/block.ts";
 import { directChatId } from "../../lambdas/chats/chat-id.ts";
 import { emptyHead } from "../../lambdas/stores/chat-items.ts";
-import type { Membership } from "../../lambdas/stores/membership-items.ts";
+import { membershipOf } from "../support/membership.ts";
 
 const chatId = directChatId(["alice", "bob"]);
-const mine: Membership = {
-  chatId,
-  participantId: "alice",
-  type: "direct",
-  peerId: "bob",
-  joinedSeq: 1,
-  joinedAt: 0,
-  readSeq: 0,
-  readOthers: 0,
-  expires: false,
-  muted: false,
-  archived: false,
-  pinned: false,
-};
+const mine = membershipOf(chatId, "alice", { type: "direct", peerId: "bob" });
 
 /** Milliseconds that a call takes. */
 const hopMs = 5;

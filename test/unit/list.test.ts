@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { listChats, type ListDependencies } from "../../lambdas/chats/list.ts";
 import type { Chat } from "../../lambdas/stores/chat-items.ts";
-import type { Membership } from "../../lambdas/stores/membership-items.ts";
+import { membershipOf } from "../support/membership.ts";
 
 test("[LST1] a page of the longest previews stays under 100 KB, and paging repeats and skips no chat", async () => {
   const ids = Array.from({ length: 100 }, (_, at) => `chat-${String(at).padStart(3, "0")}`);
@@ -20,20 +20,7 @@ test("[LST1] a page of the longest previews stays under 100 KB, and paging repea
       expires: false,
     },
   });
-  const mine = (chatId: string): Membership => ({
-    chatId,
-    participantId: "alice",
-    type: "direct",
-    peerId: "bob",
-    joinedSeq: 1,
-    joinedAt: 0,
-    readSeq: 0,
-    readOthers: 0,
-    expires: false,
-    muted: false,
-    archived: false,
-    pinned: false,
-  });
+  const mine = (chatId: string) => membershipOf(chatId, "alice", { type: "direct", peerId: "bob" });
   const deps: ListDependencies = {
     chatsOf: async () => ({ chats: ids.map(mine), more: false }),
     chats: async (chatIds) => new Map(chatIds.map((chatId) => [chatId, chat(chatId)])),

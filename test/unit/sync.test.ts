@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { sync, type SyncDependencies } from "../../lambdas/inbox/sync.ts";
 import type { MessageEntry } from "../../lambdas/log/entry.ts";
 import type { Device } from "../../lambdas/stores/clients.ts";
-import type { Membership } from "../../lambdas/stores/membership-items.ts";
+import { membershipOf } from "../support/membership.ts";
 
 const chatId = "g_AAAAAAAAAAAAAAAAAAAAAA";
 const entries = 45_000;
@@ -21,19 +21,7 @@ const message = (seq: number): MessageEntry => ({
   text: "x",
 });
 
-const mine: Membership = {
-  chatId,
-  participantId: "alice",
-  type: "group",
-  joinedSeq: 1,
-  joinedAt: 0,
-  readSeq: 0,
-  readOthers: 0,
-  muted: false,
-  archived: false,
-  pinned: false,
-  expires: true,
-};
+const mine = membershipOf(chatId, "alice", { expires: true });
 
 const device = (deviceId: string): Device => ({ userId: "alice", deviceId, createdAt: 0 });
 
